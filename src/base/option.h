@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Configuration as data. A room that has settings declares an option_group: the keys, their types,
+ * ranges, defaults and one-line help. From the groups alone the daemon parses YAML, drop-ins and
+ * environment, reports unknown keys with the nearest valid one, prints "config show", and the tests
+ * check that ebpfobsd.yaml(5) names every key.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum option_type {
+	OPTION_BOOL, /* bool */
+	OPTION_INT, /* int64_t, min..max */
+	OPTION_RATIO, /* double, 0..1 */
+	OPTION_BYTES, /* uint64_t; "64M", "1G", "4096"; min..max */
+	OPTION_DURATION, /* uint64_t nanoseconds; "5s", "10m", "24h", "100ms"; min..max in ns */
+	OPTION_STRING, /* char * */
+	OPTION_ENUM, /* int, index into choices */
+	OPTION_LIST, /* struct option_list; of strings. A single scalar is a list of one. */
+	OPTION_ENUM_LIST, /* uint32_t, a bit per choice */
+	OPTION_SECRET, /* char *; never printed */
+};
+
+struct option_list {
+	size_t n;
+	char **values;
+};
+
+struct option {
+	const char *key; /* below the group's prefix; may have dots: "tls.ca_file" */
+	enum option_type type;
+	size_t offset; /* in the group's struct */
+	int64_t min, max; /* both 0: no limit */
+	const char *const *choices; /* NULL-terminated */
+	const char *value; /* the default, as it would be written; lists: comma-separated */
+	const char *help; /* one line */
+};
+
+struct option_group {
+	const char *prefix; /* "collectors.flows", "store", ... */
+	size_t size; /* of the struct that holds the values */
+	const struct option *options; /* ends with key NULL */
+	/* Checks across keys; may be NULL. On failure writes a sentence to error. */
+	int (*check)(const void *values, char *error, size_t error_size);
+};

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Room 4 of the road: aggregate and keep, inside a byte and an age budget. The current step and the
+ * one before are in memory; older steps are in one SQLite file (WAL), which one worker thread owns.
+ * Nothing here blocks the loop, and nothing here logs: what fails is in store_status().
+ *
+ * Steps of 5 s are kept in full for 10 minutes; older ones are joined to steps of 1 minute that
+ * hold the top N rows and one exact "other" row per (netns, role, protocol), so totals stay exact
+ * at every age.
+ */
+#pragma once
+
+#include "base/option.h"
+#include "model/filter.h"
+#include "model/metric.h"
+#include "model/record.h"
+#include "model/status.h"
+
+struct store;
+struct store_cursor;
+struct work;
+
+struct store_options { /* the keys below "store" */
+	char *path; /* directory */
+	uint64_t max_size; /* bytes */
+	uint64_t retention; /* ns */
+	int64_t top;
+};
+extern const struct option_group store_options_group;
+
+/*
+ * Opens or makes DIR/history.db. A file that is damaged is put aside (history.db.damaged) and a new
+ * one begun; a directory that cannot be written leaves the store in memory only, and degraded.
+ * dir may be NULL: memory only. SQLite runs as jobs of WORK_LANE_STORE. Errors: -ENOMEM.
+ */
+int store_new(struct work *work, const char *dir, const struct store_options *options,
+	      struct store **ret);
+/* Ends the current step, waits until what was handed over is on disk, closes. Takes NULL. */
+struct store *store_free(struct store *store);
+
+/* Adds a record to the current step; copies. 0, or -ENOSPC when the step's table is at its limit:
+ * the record is then in the step's "other" row, and counted in "store.table_full". */
+int store_add(struct store *store, const struct record *record);
+
+/* Ends the current step and hands it to the worker. Called by the pipeline every interval, after
+ * the collectors were drained. */
+int store_step(struct store *store, uint64_t now_realtime_ns);
+
+/* Calls fn for each record of the step that just ended; for exporters, which register once. */
+typedef void (*store_record_fn)(void *userdata, const struct record *record);
+int store_on_step(struct store *store, store_record_fn fn, void (*end)(void *userdata),
+		  void *userdata);
+
+struct store_query {
+	unsigned kinds; /* set of 1 << enum record_kind */
+	struct time_range range;
+	struct filter filter; /* the query takes it over */
+	size_t limit; /* rows of flows, the largest by bytes first; 0 = all */
+};
+
+struct store_summary {
+	bool exact; /* false: part of the range was thinned to the top N and "other" */
+	uint64_t covered_since_ns, covered_until_ns; /* what of the range there are data for */
+	uint64_t rows, rows_left_out; /* by limit */
+};
+
+/*
+ * Answers a query: rows of the range added up by key (record.flow.tx is the sum over the range).
+ * row is called in pieces from the loop; end once, with r 0 or a negative errno (-ECANCELED after
+ * store_query_cancel). Strings of a row are valid during the call.
+ */
+int store_query(struct store *store, struct store_query *query, store_record_fn row,
+		void (*end)(void *userdata, int r, const struct store_summary *summary),
+		void *userdata, struct store_cursor **ret);
+/* end() is not called any more. */
+void store_query_cancel(struct store_cursor *cursor);
+
+void store_status(const struct store *store, struct part_status *ret);
+void store_losses(const struct store *store, void (*fn)(void *userdata, const struct loss *loss),
+		  void *userdata);
+/* Bytes on disk, rows in memory, the oldest step, steps waiting for the worker. */
+struct store_figures {
+	uint64_t disk_bytes, memory_rows, oldest_ns, waiting_steps;
+};
+void store_figures(const struct store *store, struct store_figures *ret);
+/* Caps the rows that a step may hold (memory limit); 0 = the default. */
+void store_set_max_rows(struct store *store, size_t rows);
