@@ -72,6 +72,12 @@ struct store_summary {
 int store_query(struct store *store, struct store_query *query, store_record_fn row,
 		void (*end)(void *userdata, int r, const struct store_summary *summary),
 		void *userdata, struct store_cursor **ret);
+/*
+ * For a reader that is slower than the store: once this returns, neither row nor end is called until
+ * the cursor is resumed with false. May be called from row. Resuming calls row from the loop, never
+ * from inside. A cursor that is paused may be cancelled.
+ */
+void store_query_pause(struct store_cursor *cursor, bool pause);
 /* end() is not called any more. */
 void store_query_cancel(struct store_cursor *cursor);
 
