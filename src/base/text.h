@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Text from strangers (process names, labels, paths, file contents) is bytes until it went through
+ * text_escape() for the place where it will stand. Further the spellings of sizes, durations and
+ * ratios that the configuration uses, and the nearest word for a misspelt one.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* The length (1 to 4) of the UTF-8 character that s begins with and its code point; 0 if the bytes
+ * there are not UTF-8 (RFC 3629: no overlong forms, no surrogates). s ends with NUL. */
+size_t text_utf8_char(const char *s, uint32_t *ret);
+
+enum text_place {
+	TEXT_PLAIN, /* valid UTF-8, nothing else changed */
+	TEXT_TERMINAL, /* no control characters, no bidirectional overrides: \n, \x1b, \u202e */
+	TEXT_CSV, /* RFC 4180: in quotes where it must be */
+	TEXT_LABEL, /* between the quotes of a Prometheus label value */
+	TEXT_JSON, /* between the quotes of a JSON string (RFC 8259) */
+};
+
+/* Room that is always enough for a text of n bytes, NUL included. */
+#define TEXT_ESCAPED_MAX(n) (6 * (n) + 3)
+
+/*
+ * Writes s, made fit for place, and NUL into buf. What does not fit is cut off between characters
+ * (a CSV field keeps its closing quote). Bytes that are not UTF-8 become \xHH on a terminal, U+FFFD
+ * elsewhere. Returns the length. size is at least 3.
+ */
+size_t text_escape(enum text_place place, const char *s, char *buf, size_t size);
+/* The same in memory that the caller frees; NULL without memory. */
+char *text_escape_dup(enum text_place place, const char *s);
