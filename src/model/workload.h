@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * A workload is the unit of naming: who runs here. Its key is (kind, id), where id is stable: the
- * unit's name, the container's id, the pod's uid, or "BOOTID/PID/START" of a process. name and
- * namespace are attributes that may come late (the container runtime and the Kubernetes API are
- * asked after the fact), so they never take part in a comparison.
+ * unit's name (of a user's unit "user@UID.service/NAME"), the container's id, the pod's uid, or
+ * "BOOTID/PID/START" of a process, START in clock ticks after boot as in /proc/PID/stat (field 22
+ * of proc(5)). name and namespace are attributes that may come late (the container runtime and the
+ * Kubernetes API are asked after the fact), so they never take part in a comparison.
  */
 #pragma once
 
@@ -33,6 +34,7 @@ struct workload {
 #define COMM_LEN 16
 struct process_ref {
 	pid_t pid; /* thread group id in the initial pid namespace; 0 = not known */
+	uint64_t start_ns; /* CLOCK_BOOTTIME of its start, for pids are used again; 0 = not known */
 	uint64_t cgroup_id; /* cgroup v2 id; 0 = not known */
 	char comm[COMM_LEN]; /* NUL-terminated; made valid UTF-8 where it is printed */
 };
