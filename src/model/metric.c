@@ -7,11 +7,14 @@
 
 #include "base/util.h"
 
-/* The two workloads that talk. Empty labels are left out of the output: an unknown peer has none. */
-#define PAIR \
-	"local_kind", "local_name", "local_namespace", "peer_kind", "peer_name", "peer_namespace"
-/* Empty unless collectors.flows.label_addresses is set. */
-#define ADDRESSES "local_address", "peer_address"
+/*
+ * The two workloads that talk, and where they were seen. Empty labels are left out of the output:
+ * an unknown peer has none, and the addresses are there only with collectors.flows.label_addresses.
+ * overflow="true" stands for all pairs of its role and protocol that max_series left no room for.
+ */
+#define PAIR                                                                                       \
+	"local_kind", "local_name", "local_namespace", "peer_kind", "peer_name", "peer_namespace", \
+		"role", "protocol", "local_address", "peer_address", "overflow"
 
 /* A drain reads maps of a few entries to 100,000: from far below a millisecond to seconds. */
 static const double seconds_bounds[] = { 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
@@ -24,64 +27,81 @@ const struct metric_family metric_families[METRIC_MAX_] = {
 		.unit = "bytes",
 		.help = "Bytes between two workloads as they were on the wire (GSO and GRO undone), "
 			"link headers included; direction as the local one sees it.",
-		.labels = { PAIR, "role", "direction", ADDRESSES },
+		.labels = { "direction", PAIR },
 	},
 	[METRIC_CONNECTION_TRAFFIC_PACKETS] = {
 		.name = "ebpfobs_connection_traffic_packets",
 		.type = METRIC_COUNTER,
 		.unit = "",
 		.help = "Packets between two workloads as they were on the wire (GSO and GRO undone).",
-		.labels = { PAIR, "role", "direction", ADDRESSES },
-	},
-	[METRIC_ACTIVE_CONNECTIONS] = {
-		.name = "ebpfobs_active_connections",
-		.type = METRIC_GAUGE,
-		.unit = "",
-		.help = "Flows between two workloads that carried packets in the last interval.",
-		.labels = { PAIR, "role", ADDRESSES },
-	},
-	[METRIC_CONNECTION_TRACKING_INFO] = {
-		.name = "ebpfobs_connection_tracking_info",
-		.type = METRIC_GAUGE,
-		.unit = "",
-		.help = "Always 1: which protocols two workloads speak, and whether the local one is "
-			"client or server.",
-		.labels = { PAIR, "protocol", "side", ADDRESSES },
+		.labels = { "direction", PAIR },
 	},
 	[METRIC_TCP_RETRANSMITS] = {
 		.name = "ebpfobs_tcp_retransmits",
 		.type = METRIC_COUNTER,
 		.unit = "",
 		.help = "TCP segments that the local workload sent again.",
-		.labels = { PAIR, "role", ADDRESSES },
+		.labels = { PAIR },
 	},
 	[METRIC_TCP_RESETS] = {
 		.name = "ebpfobs_tcp_resets",
 		.type = METRIC_COUNTER,
 		.unit = "",
 		.help = "TCP resets seen between two workloads, either direction.",
-		.labels = { PAIR, "role", ADDRESSES },
+		.labels = { PAIR },
 	},
 	[METRIC_TCP_FAILED_CONNECTS] = {
 		.name = "ebpfobs_tcp_failed_connects",
 		.type = METRIC_COUNTER,
 		.unit = "",
 		.help = "TCP connects that were refused or never answered.",
-		.labels = { PAIR, "role", ADDRESSES },
+		.labels = { PAIR },
 	},
 	[METRIC_TCP_RTT] = {
 		.name = "ebpfobs_tcp_rtt_seconds",
 		.type = METRIC_GAUGE,
 		.unit = "seconds",
-		.help = "Smoothed TCP round trip time, the largest of the last interval's connections.",
-		.labels = { PAIR, "role", ADDRESSES },
+		.help = "Smoothed TCP round trip time, the largest among the connections of the last "
+			"interval in which one was known.",
+		.labels = { PAIR },
 	},
 	[METRIC_SKB_DROPS] = {
 		.name = "ebpfobs_skb_drops",
 		.type = METRIC_COUNTER,
 		.unit = "",
 		.help = "Socket buffers that the kernel dropped, by its own reason.",
-		.labels = { PAIR, "role", "reason", ADDRESSES },
+		.labels = { "reason", PAIR },
+	},
+	[METRIC_ACTIVE_CONNECTIONS] = {
+		.name = "ebpfobs_active_connections",
+		.type = METRIC_GAUGE,
+		.unit = "",
+		.help = "Connections of the last interval that had not ended: all but those in the "
+			"states closed, reset, refused and failed.",
+		.labels = { "role", "protocol" },
+	},
+	[METRIC_CONNECTION_TRACKING_INFO] = {
+		.name = "ebpfobs_connection_tracking_info",
+		.type = METRIC_GAUGE,
+		.unit = "",
+		.help = "Connections of the last interval by the state they were in at its end; "
+			"only TCP has states.",
+		.labels = { "role", "protocol", "state" },
+	},
+	[METRIC_UNTRACKED_BYTES] = {
+		.name = "ebpfobs_untracked_bytes",
+		.type = METRIC_COUNTER,
+		.unit = "bytes",
+		.help = "Bytes on the wire of packets that are in no flow, and why; direction as the "
+			"interface sees it.",
+		.labels = { "direction", "role", "reason" },
+	},
+	[METRIC_UNTRACKED_PACKETS] = {
+		.name = "ebpfobs_untracked_packets",
+		.type = METRIC_COUNTER,
+		.unit = "",
+		.help = "Packets on the wire that are in no flow, and why.",
+		.labels = { "direction", "role", "reason" },
 	},
 	[METRIC_BPF_LOAD_STATUS] = {
 		.name = "ebpfobs_bpf_load_status",
