@@ -32,3 +32,23 @@ enum text_place {
 size_t text_escape(enum text_place place, const char *s, char *buf, size_t size);
 /* The same in memory that the caller frees; NULL without memory. */
 char *text_escape_dup(enum text_place place, const char *s);
+
+/* Room for a size, a duration or a ratio as text. */
+#define TEXT_NUMBER_LEN 32
+
+/* Digits only; -EINVAL for anything else, -ERANGE above UINT64_MAX. */
+int text_parse_u64(const char *text, uint64_t *ret);
+
+/* "4096", "64M", "1G", also as Kubernetes writes it, "64Mi": powers of 1024. */
+int text_parse_bytes(const char *text, uint64_t *ret);
+const char *text_format_bytes(uint64_t bytes, char buf[static TEXT_NUMBER_LEN]);
+
+/* Nanoseconds from "100ms", "5s", "10m", "24h", "7d", "1h30m", "0"; a number needs its unit. */
+int text_parse_duration(const char *text, uint64_t *ret);
+const char *text_format_duration(uint64_t ns, char buf[static TEXT_NUMBER_LEN]);
+
+/* "0.25" or "25%"; -ERANGE outside 0 to 1. */
+int text_parse_ratio(const char *text, double *ret);
+
+/* The one of the n words that word was most probably meant to be; NULL if none is near. */
+const char *text_nearest(const char *word, const char *const *words, size_t n);

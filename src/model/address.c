@@ -6,9 +6,9 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "base/util.h"
 
 #define V4_MAPPED_BITS 96
@@ -104,25 +104,15 @@ int ip_parse(const char *text, struct ip_address *ret)
 	return 0;
 }
 
-/* Decimal digits only, at most max; -EINVAL otherwise. */
-static int parse_bits(const char *text, long max)
-{
-	char *end;
-	long bits;
-
-	if (strspn(text, "0123456789") != strlen(text) || strlen(text) > 3 || *text == '\0')
-		return -EINVAL;
-	bits = strtol(text, &end, 10);
-	return bits <= max ? (int)bits : -EINVAL;
-}
-
 int ip_prefix_parse(const char *text, struct ip_prefix *ret)
 {
 	const char *slash = strchr(text, '/');
 	char address[IP_ADDRESS_STRLEN];
 	struct ip_prefix prefix = { .bits = 128 };
 	size_t n = slash ? (size_t)(slash - text) : strlen(text);
-	int r, base;
+	uint64_t bits;
+	unsigned base;
+	int r;
 
 	if (n >= sizeof(address))
 		return -EINVAL;
@@ -134,10 +124,9 @@ int ip_prefix_parse(const char *text, struct ip_prefix *ret)
 	if (slash) {
 		/* "::ffff:10.0.0.0/104" is written, and counted, as IPv6. */
 		base = strchr(address, ':') ? 0 : V4_MAPPED_BITS;
-		r = parse_bits(slash + 1, 128 - base);
-		if (r < 0)
-			return r;
-		prefix.bits = (uint8_t)(base + r);
+		if (text_parse_u64(slash + 1, &bits) < 0 || bits > 128 - base)
+			return -EINVAL;
+		prefix.bits = (uint8_t)(base + bits);
 	}
 	*ret = prefix;
 	return 0;

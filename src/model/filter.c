@@ -11,18 +11,15 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/text.h"
 #include "base/util.h"
 
-/* Decimal digits only; -EINVAL otherwise, also above max. */
+/* -EINVAL if it is no number, or above max. */
 static int parse_number(const char *text, uint64_t max, uint64_t *ret)
 {
-	unsigned long long n;
+	uint64_t n;
 
-	if (*text == '\0' || text[strspn(text, "0123456789")] != '\0')
-		return -EINVAL;
-	errno = 0;
-	n = strtoull(text, NULL, 10);
-	if (errno != 0 || n > max)
+	if (text_parse_u64(text, &n) < 0 || n > max)
 		return -EINVAL;
 	*ret = n;
 	return 0;
