@@ -13,6 +13,7 @@
 #include "model/record.h"
 #include "model/status.h"
 
+/* What the daemon lends to an exporter; it outlives the exporter. */
 struct export_env {
 	sd_event *event;
 	/* Makes every part of the daemon tell its own metrics to sink. */
@@ -26,11 +27,12 @@ struct export_env {
 struct exporter;
 
 struct export_ops {
-	const char *name; /* "prometheus": key below exporters, and in status */
-	const struct option_group *options;
+	const char *name; /* "prometheus": its name in status */
+	const struct option_group *options; /* prefix "exporters.NAME", or its own: "health" */
 	/* 0 also when the exporter is off for a reason that status() names (the port is taken). */
 	int (*start)(const struct export_env *env, const void *options, struct exporter **ret);
-	void (*record)(struct exporter *e, const struct record *record); /* of the ended step */
+	/* A record of the ended step; then the end. Both NULL: it takes no records (health). */
+	void (*record)(struct exporter *e, const struct record *record);
 	void (*step_end)(struct exporter *e);
 	void (*stop)(struct exporter *e); /* takes NULL */
 	void (*status)(const struct exporter *e, struct part_status *ret);
