@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/util.h"
 #include "base/varlink-internal.h"
 
@@ -67,16 +68,15 @@ void varlink_error(struct varlink_call *call, const char *error, struct json_obj
 	answer_last(call, error, out);
 }
 
-/* An error with one or two strings; value2 may be NULL. */
+/* An error with one or two strings; without memory it is sent with what there is. */
 static void error_strings(struct varlink_call *call, const char *error, const char *key1,
 			  const char *value1, const char *key2, const char *value2)
 {
 	struct json_object *out = json_object_new_object();
 
-	if (out && value1)
-		json_object_object_add(out, key1, json_object_new_string(value1));
-	if (out && value2)
-		json_object_object_add(out, key2, json_object_new_string(value2));
+	json_add_string(out, key1, value1);
+	if (value2)
+		json_add_string(out, key2, value2);
 	varlink_error(call, error, out);
 }
 

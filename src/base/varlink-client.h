@@ -7,8 +7,6 @@
 
 #include "base/varlink-message.h"
 
-#define VARLINK_RESPONSE_MAX (64U << 20) /* bytes of a message that the client takes */
-
 struct varlink_client;
 
 /* Errors as connect(2): -ENOENT, -ECONNREFUSED, -EACCES; -ENAMETOOLONG. */

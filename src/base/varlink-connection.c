@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/json.h"
 #include "base/util.h"
 #include "base/varlink-internal.h"
 
@@ -59,10 +60,8 @@ void varlink_connection_refuse(struct varlink_connection *c, uint64_t *counter, 
 	if (service->dropped)
 		service->dropped(c->server->userdata, &c->peer, why);
 	c->drain = true;
-	if (out) {
-		json_object_object_add(out, "parameter", json_object_new_string("message"));
-		json_object_object_add(out, "reason", json_object_new_string(why));
-	}
+	json_add_string(out, "parameter", "message");
+	json_add_string(out, "reason", why);
 	varlink_connection_send(c, varlink_response_new("org.varlink.service.InvalidParameter", out,
 							false));
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * JSON is parsed strictly (RFC 8259, valid UTF-8, VARLINK_DEPTH_MAX deep), because the text comes
- * from strangers. Members of the envelope that we do not know are left alone, as Varlink asks.
+ * Members of the envelope that we do not know are left alone, as Varlink asks.
  */
 #include "base/varlink-message.h"
 
@@ -9,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/util.h"
 
 void varlink_buffer_done(struct varlink_buffer *buffer)
@@ -81,28 +81,16 @@ int varlink_buffer_append(struct varlink_buffer *buffer, struct json_object *mes
 
 static struct json_object *parse_object(const char *text, size_t length, const char **ret_why)
 {
-	struct json_tokener *tokener = json_tokener_new_ex(VARLINK_DEPTH_MAX);
-	struct json_object *object;
-	enum json_tokener_error error;
+	struct json_object *object = NULL;
+	int r = json_parse(text, length, VARLINK_RESPONSE_MAX, &object);
 
-	if (!tokener) {
-		*ret_why = "There is no memory to parse the message.";
-		return NULL;
-	}
-	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-	/* With the NUL: a number at the end is only known to be whole when something follows. */
-	object = json_tokener_parse_ex(tokener, text, (int)length + 1);
-	error = json_tokener_get_error(tokener);
-	json_tokener_free(tokener);
-	if (error == json_tokener_success && json_object_is_type(object, json_type_object))
+	if (r == 0 && json_object_is_type(object, json_type_object))
 		return object;
 	json_object_put(object);
-	if (error == json_tokener_error_depth)
-		*ret_why = "The message is nested too deeply.";
-	else if (error == json_tokener_success)
+	if (r == 0)
 		*ret_why = "The message is not a JSON object.";
 	else
-		*ret_why = "The message is not valid JSON.";
+		*ret_why = "The message is not valid JSON, or nested too deeply.";
 	return NULL;
 }
 
@@ -200,15 +188,6 @@ void varlink_response_done(struct varlink_response *response)
 	*response = (struct varlink_response){};
 }
 
-/* Takes value over. */
-static int add_member(struct json_object *object, const char *key, struct json_object *value)
-{
-	if (value && json_object_object_add(object, key, value) == 0)
-		return 0;
-	json_object_put(value);
-	return -ENOMEM;
-}
-
 /* A message with a string, parameters and a flag, each left out if it says nothing. */
 static struct json_object *message_new(const char *text_key, const char *text,
 				       struct json_object *parameters, const char *flag_key,
@@ -217,13 +196,12 @@ static struct json_object *message_new(const char *text_key, const char *text,
 	struct json_object *message = json_object_new_object();
 	int r = message ? 0 : -ENOMEM;
 
-	if (r == 0 && text)
-		r = add_member(message, text_key, json_object_new_string(text));
-	if (r == 0 && parameters)
-		r = add_member(message, "parameters", json_object_get(parameters));
-	if (r == 0 && flag)
-		r = add_member(message, flag_key, json_object_new_boolean(true));
-	json_object_put(parameters);
+	if (text)
+		r = r ?: json_add_string(message, text_key, text);
+	if (parameters)
+		r = json_add(message, "parameters", parameters) ?: r;
+	if (flag)
+		r = r ?: json_add_bool(message, flag_key, true);
 	if (r == 0)
 		return message;
 	json_object_put(message);

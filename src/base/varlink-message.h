@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define VARLINK_DEPTH_MAX 16 /* nesting of a message */
+#define VARLINK_RESPONSE_MAX (64U << 20) /* bytes of a message that the client takes */
 
 struct varlink_buffer {
 	char *data;

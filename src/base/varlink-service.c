@@ -2,6 +2,7 @@
 /* org.varlink.service: what every Varlink service answers about itself. */
 #include <string.h>
 
+#include "base/json.h"
 #include "base/util.h"
 #include "base/varlink-internal.h"
 
@@ -32,45 +33,46 @@ static const struct varlink_service *service_of(const struct varlink_call *call)
 	return varlink_call_connection(call)->server->service;
 }
 
-static void add_string(struct json_object *out, const char *key, const char *value)
+static struct json_object *interface_names(const struct varlink_service *service)
 {
-	json_object_object_add(out, key, json_object_new_string(value));
+	struct json_object *names = json_object_new_array();
+
+	json_append(names, json_new_string(varlink_service_interface.name));
+	for (size_t i = 0; service->interfaces[i]; i++)
+		json_append(names, json_new_string(service->interfaces[i]->name));
+	return names;
 }
 
 static void get_info(struct varlink_call *call, struct json_object *in)
 {
 	const struct varlink_service *service = service_of(call);
 	struct json_object *out = json_object_new_object();
-	struct json_object *names = json_object_new_array();
 
-	add_string(out, "vendor", service->vendor);
-	add_string(out, "product", service->product);
-	add_string(out, "version", service->version);
-	add_string(out, "url", service->url);
-	json_object_array_add(names, json_object_new_string(varlink_service_interface.name));
-	for (size_t i = 0; service->interfaces[i]; i++)
-		json_object_array_add(names, json_object_new_string(service->interfaces[i]->name));
-	json_object_object_add(out, "interfaces", names);
+	json_add_string(out, "vendor", service->vendor);
+	json_add_string(out, "product", service->product);
+	json_add_string(out, "version", service->version);
+	json_add_string(out, "url", service->url);
+	json_add(out, "interfaces", interface_names(service));
 	varlink_reply(call, out);
 }
 
 static void get_interface_description(struct varlink_call *call, struct json_object *in)
 {
 	const struct varlink_interface *interface;
-	struct json_object *name, *out;
+	struct json_object *out;
+	const char *name;
 
-	if (!in || !json_object_object_get_ex(in, "interface", &name) || !name) {
+	if (!in || json_get_string(in, "interface", &name) < 0) {
 		varlink_error_parameter(call, "interface", "Which interface is missing.");
 		return;
 	}
+	interface = varlink_find_interface(service_of(call), name, strlen(name));
 	out = json_object_new_object();
-	interface = varlink_find_interface(service_of(call), json_object_get_string(name),
-					   (size_t)json_object_get_string_len(name));
 	if (interface) {
-		add_string(out, "description", interface->description);
+		json_add_string(out, "description", interface->description);
 		varlink_reply(call, out);
 	} else {
-		json_object_object_add(out, "interface", json_object_get(name));
+		json_add_string(out, "interface", name);
 		varlink_error(call, "org.varlink.service.InterfaceNotFound", out);
 	}
 }

@@ -347,12 +347,13 @@ static void test_malformed_messages(void **state)
 	static const struct {
 		const char *message, *reason;
 	} cases[] = {
-		{ "", "The message is not valid JSON." },
-		{ "{\"method\":", "The message is not valid JSON." },
-		{ "{\"method\":\"a.b\"}x", "The message is not valid JSON." },
-		{ "{'method':'a.b'}", "The message is not valid JSON." },
-		{ "{\"method\":\"\xff\"}", "The message is not valid JSON." },
-		{ "[[[[[[[[[[[[[[[[[[[[[[", "The message is nested too deeply." },
+		{ "", "The message is not valid JSON, or nested too deeply." },
+		{ "{\"method\":", "The message is not valid JSON, or nested too deeply." },
+		{ "{\"method\":\"a.b\"}x", "The message is not valid JSON, or nested too deeply." },
+		{ "{'method':'a.b'}", "The message is not valid JSON, or nested too deeply." },
+		{ "{\"method\":\"\xff\"}", "The message is not valid JSON, or nested too deeply." },
+		{ "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[",
+		  "The message is not valid JSON, or nested too deeply." },
 		{ "[]", "The message is not a JSON object." },
 		{ "null", "The message is not a JSON object." },
 		{ "{}", "The message has no \\\"method\\\" that is a string." },
