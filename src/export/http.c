@@ -331,7 +331,8 @@ static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connect
 
 /* --- the loop -------------------------------------------------------------------------------- */
 
-static void on_mhd_log(void *userdata, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static void on_mhd_log(void *userdata, const char *format,
+							   va_list args)
 {
 	char text[256];
 
