@@ -183,16 +183,22 @@ static int read_text(const char *path, char **ret, size_t *ret_size)
 {
 	_cleanup_fclose_ FILE *file = fopen(path, "re");
 	_cleanup_free_ char *text = NULL;
-	size_t n;
+	size_t n = 0, room = 0;
+	char *more;
 
 	if (!file)
 		return -errno;
-	text = malloc(YAML_SIZE_MAX + 1);
-	if (!text)
-		return -ENOMEM;
-	n = fread(text, 1, YAML_SIZE_MAX + 1, file);
-	if (ferror(file))
-		return errno ? -errno : -EIO;
+	while (n == room && n <= YAML_SIZE_MAX) {
+		room = room ? MIN(2 * room, YAML_SIZE_MAX + 1) : 4096;
+		more = realloc(text, room);
+		if (!more)
+			return -ENOMEM;
+		text = more;
+		errno = 0;
+		n += fread(text + n, 1, room - n, file);
+		if (ferror(file))
+			return errno ? -errno : -EIO;
+	}
 	*ret = TAKE(text);
 	*ret_size = n;
 	return 0;
