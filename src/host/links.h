@@ -41,7 +41,6 @@ struct link {
 	uint32_t lower; /* IFLA_LINK: the device below, or a veth's peer; 0 = none */
 	int32_t lower_nsid; /* where lower is, as the link's own namespace numbers it; -1 = there */
 	enum flow_role role;
-	bool created; /* seen being created, so it was not there before */
 	/* As of the last message. In the removal's message the final ones, but a veth's hold only
 	 * what this end counted itself: rx lacks what the peer sent (the kernel has parted them). */
 	struct link_counter rx, tx;

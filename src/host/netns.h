@@ -8,7 +8,7 @@
  * (nsid) in our own namespace, under which the kernel lets one rtnetlink socket see all of them and
  * tells us when one is gone (rtnetlink(7), ip-netns(8) "list-id"). The number goes with the namespace.
  *
- * Loop thread only, but for netns_enter() and netns_leave(), which belong on a worker.
+ * Loop thread only.
  */
 #pragma once
 
@@ -27,10 +27,9 @@ struct work;
 /* Where a worker finds a namespace. A value: holds nothing, may point to what is gone by now. */
 struct netns_ref {
 	uint64_t inode;
-	int32_t nsid; /* in our own namespace; NETNS_NSID_NONE: it is our own */
+	int32_t nsid; /* in our own namespace; NETNS_NSID_NONE: it has none, our own mostly has not */
 	pid_t pid; /* a process in it when we last looked; 0 = none known */
 	char path[NETNS_PATH_LEN]; /* where it is mounted; "" = nowhere that we see */
-	int own_fd; /* our own namespace, to go back */
 };
 
 enum netns_change {
@@ -45,8 +44,8 @@ struct netns_handler {
 };
 
 /*
- * Our own namespace is known, and announced, before this returns. With foreign, so are all others
- * that there are and will be, later, from the loop.
+ * Our own namespace is known at once and never announced. With foreign, all others that there are
+ * and will be are announced, later, from the loop.
  */
 int netns_new(sd_event *event, struct work *work, bool foreign, const struct netns_handler *handler,
 	      struct netns_table **ret);
@@ -67,14 +66,13 @@ const char *netns_name(const struct netns_ref *ns);
 /* True if text, as a user writes it, means this namespace: "default" (our own), "all", a name, a
  * path (mount or /proc/PID/ns/net) or an inode number. */
 bool netns_matches(const struct netns_ref *ns, const char *text);
-uint64_t netns_lost(const struct netns_table *table); /* not known because of NETNS_MAX */
 
-/*
- * Moves the calling thread into the namespace, and back. -ESTALE: it is gone (normal), or nothing
- * that we may open leads to it. Needs CAP_SYS_ADMIN unless it is our own.
- */
-int netns_enter(const struct netns_ref *ns);
-void netns_leave(const struct netns_ref *ns);
+struct netns_stats {
+	uint64_t lost; /* not known because of NETNS_MAX */
+	uint64_t unreachable; /* seen, but gone, or nothing that we may open led to them */
+	uint64_t denied; /* processes in the last scan whose namespace we may not read */
+};
+struct netns_stats netns_stats(const struct netns_table *table);
 
 static inline void netns_free_p(struct netns_table **table)
 {

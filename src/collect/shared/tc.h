@@ -39,6 +39,7 @@ struct tc_attachment {
 /* 1 if this kernel has TCX, 0 if not, -errno. prog_fd is any loaded SCHED_CLS program. */
 int tc_probe_tcx(int prog_fd);
 
+int tc_has_clsact(int ifindex, bool *ret);
 /* Makes sure that ifindex has a clsact qdisc. *ret_made: it had none before. -EEXIST: it has an
  * ingress qdisc of someone else's instead, which has no egress side. */
 int tc_make_clsact(int ifindex, bool *ret_made);
