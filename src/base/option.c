@@ -217,6 +217,8 @@ static int parse_word(const struct option *o, const char *word, union value *v,
 {
 	int r, choice;
 
+	if (o->check && o->check(word, c->text, c->size) < 0)
+		return -EINVAL;
 	switch (o->type) {
 	case OPTION_BOOL:
 		return parse_bool(word, &v->boolean, c);

@@ -40,6 +40,9 @@ struct option {
 	const char *value; /* the default, as it would be written; lists: comma-separated;
 			      NULL: zero, empty */
 	const char *help; /* one line */
+	/* What more a word (of a list: each) must be; may be NULL. On failure a negative errno and a
+	 * sentence in error, which is then reported with file and line. */
+	int (*check)(const char *word, char *error, size_t error_size);
 };
 
 struct option_group {

@@ -23,30 +23,16 @@
 
 const char *const hook_names[] = { "auto",     "fentry",  "kprobe",	"sock_length",
 				   "sys_exit", "syscall", "tracepoint", NULL };
+static const struct option hooks_keys[] = {
+	{ "hooks", OPTION_ENUM, offsetof(struct hooks_options, hooks), .choices = hook_names,
+	  .value = "auto",
+	  .help = "kind of kernel hook; auto takes the cheapest that the kernel grants" },
+	{ NULL },
+};
 const struct option_group hooks_options = {
 	.prefix = "",
 	.size = sizeof(struct hooks_options),
-	.options =
-		(const struct option[]){
-			{ "hooks", OPTION_ENUM, offsetof(struct hooks_options, hooks),
-			  .choices = hook_names, .value = "auto",
-			  .help = "Which kind of kernel hook to use: auto takes the cheapest that "
-				  "the kernel "
-				  "grants; another one is for tests" },
-			{ NULL },
-		},
-};
-
-const struct option_group health_options = {
-	.prefix = "health",
-	.size = sizeof(struct health_options),
-	.options =
-		(const struct option[]){
-			{ "listen", OPTION_STRING, offsetof(struct health_options, listen),
-			  .value = "127.0.0.1:13133",
-			  .help = "Where /health and /ready answer, ADDRESS:PORT; empty: nowhere" },
-			{ NULL },
-		},
+	.options = hooks_keys,
 };
 
 static const char *const level_names[] = { "error", "warning", "notice", "info", "debug", NULL };
@@ -57,20 +43,18 @@ static const char *const format_names[] = {
 	[LOG_FORMAT_JSON] = "json",
 	NULL,
 };
+static const struct option log_keys[] = {
+	{ "level", OPTION_ENUM, offsetof(struct log_options, level), .choices = level_names,
+	  .value = "info", .help = "the least important messages that are written" },
+	{ "format", OPTION_ENUM, offsetof(struct log_options, format), .choices = format_names,
+	  .value = "auto",
+	  .help = "auto: the journal under systemd, text on a terminal, json elsewhere" },
+	{ NULL },
+};
 const struct option_group log_options = {
 	.prefix = "log",
 	.size = sizeof(struct log_options),
-	.options =
-		(const struct option[]){
-			{ "level", OPTION_ENUM, offsetof(struct log_options, level),
-			  .choices = level_names, .value = "info",
-			  .help = "The least important messages that are written" },
-			{ "format", OPTION_ENUM, offsetof(struct log_options, format),
-			  .choices = format_names, .value = "auto",
-			  .help = "How: auto is the journal under systemd, text on a terminal, "
-				  "json elsewhere" },
-			{ NULL },
-		},
+	.options = log_keys,
 };
 
 int log_options_level(const struct log_options *options)
@@ -78,29 +62,26 @@ int log_options_level(const struct log_options *options)
 	return LOG_ERR + options->level;
 }
 
+static const struct option memory_keys[] = {
+	{ "limit", OPTION_BYTES, offsetof(struct memory_options, limit), .min = 16 * MIB,
+	  .max = 1024 * GIB, .value = "64M",
+	  .help = "anonymous memory and BPF maps together; near it tables shrink" },
+	{ NULL },
+};
 const struct option_group memory_options = {
 	.prefix = "memory",
 	.size = sizeof(struct memory_options),
-	.options =
-		(const struct option[]){
-			{ "limit", OPTION_BYTES, offsetof(struct memory_options, limit),
-			  .min = 16 * MIB, .max = 1024 * GIB, .value = "64M",
-			  .help = "Anonymous memory and BPF maps together; near it tables shrink "
-				  "and status "
-				  "says what that costs" },
-			{ NULL },
-		},
+	.options = memory_keys,
 };
 
 static const struct option collector_keys[] = {
 	{ "enabled", OPTION_BOOL, offsetof(struct collector_options, enabled), .value = "true",
-	  .help = "Run this collector" },
+	  .help = "run this collector" },
 	{ NULL },
 };
 
 static const struct option_group *const rooms[] = {
-	&scope_options,	 &hooks_options, &store_options_group,
-	&health_options, &log_options,	 &memory_options,
+	&scope_options, &hooks_options, &store_options_group, &log_options, &memory_options,
 };
 
 struct option_registry *option_registry_free(struct option_registry *registry)

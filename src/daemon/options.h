@@ -18,11 +18,6 @@ struct hooks_options { /* top level */
 extern const char *const hook_names[];
 extern const struct option_group hooks_options;
 
-struct health_options { /* health */
-	char *listen; /* "ADDRESS:PORT"; "": off */
-};
-extern const struct option_group health_options;
-
 struct log_options { /* log */
 	int level; /* index into the level names; log_options_level() makes it syslog's */
 	int format; /* enum log_format */

@@ -97,22 +97,18 @@ static void health_losses(const struct exporter *e,
 	fn(userdata, &loss);
 }
 
-static int check_options(const void *values, char *error, size_t size)
-{
-	const struct health_options *options = values;
-
-	return http_check_address(options->listen, error, size);
-}
+static const struct option options[] = {
+	{ "listen", OPTION_STRING, offsetof(struct health_options, listen),
+	  .value = "127.0.0.1:13133",
+	  .help = "address and port of /health and /ready; empty turns it off",
+	  .check = http_check_address },
+	{ NULL },
+};
 
 static const struct option_group options_group = {
 	.prefix = "health",
 	.size = sizeof(struct health_options),
-	.options = (const struct option[]){
-		{ "listen", OPTION_STRING, offsetof(struct health_options, listen), 0, 0, NULL,
-		  "127.0.0.1:13133", "address and port of /health and /ready; empty turns it off" },
-		{ 0 },
-	},
-	.check = check_options,
+	.options = options,
 };
 
 const struct export_ops export_health = {

@@ -371,28 +371,22 @@ static void prometheus_losses(const struct exporter *e,
 		fn(userdata, &losses[i]);
 }
 
-static int check_options(const void *values, char *error, size_t size)
-{
-	const struct prometheus_options *options = values;
-
-	return http_check_address(options->listen, error, size);
-}
-
 #define FIELD(name) offsetof(struct prometheus_options, name)
+
+static const struct option options[] = {
+	{ "listen", OPTION_STRING, FIELD(listen), .value = "127.0.0.1:9909",
+	  .help = "address and port of /metrics; empty turns it off", .check = http_check_address },
+	{ "max_series", OPTION_INT, FIELD(max_series), 0, 1000000, .value = "20000",
+	  .help = "most time series of flows; what is over goes to the overflow series" },
+	{ "ttl", OPTION_DURATION, FIELD(ttl), NSEC_PER_SEC, 86400 * NSEC_PER_SEC, .value = "5m",
+	  .help = "a series without new data goes after this time" },
+	{ NULL },
+};
 
 static const struct option_group options_group = {
 	.prefix = "exporters.prometheus",
 	.size = sizeof(struct prometheus_options),
-	.options = (const struct option[]){
-		{ "listen", OPTION_STRING, FIELD(listen), 0, 0, NULL, "127.0.0.1:9909",
-		  "address and port of /metrics; empty turns it off" },
-		{ "max_series", OPTION_INT, FIELD(max_series), 0, 1000000, NULL, "20000",
-		  "most time series of flows; what is over goes to the overflow series" },
-		{ "ttl", OPTION_DURATION, FIELD(ttl), 10 * NSEC_PER_SEC, 86400 * NSEC_PER_SEC, NULL,
-		  "5m", "a series without new data goes after this time" },
-		{ 0 },
-	},
-	.check = check_options,
+	.options = options,
 };
 
 const struct export_ops export_prometheus = {

@@ -26,6 +26,14 @@ struct example {
 
 static const char *const colours[] = { "red", "green", "blue", NULL };
 
+static int check_path(const char *word, char *error, size_t error_size)
+{
+	if (*word == '/')
+		return 0;
+	snprintf(error, error_size, "'%s' does not begin with /", word);
+	return -ENOTDIR;
+}
+
 #define FIELD(name_) offsetof(struct example, name_)
 static const struct option options[] = {
 	{ "yes", OPTION_BOOL, FIELD(yes), .value = "true" },
@@ -36,7 +44,7 @@ static const struct option options[] = {
 	{ "name", OPTION_STRING, FIELD(name) },
 	{ "key", OPTION_SECRET, FIELD(key), .value = "swordfish" },
 	{ "colour", OPTION_ENUM, FIELD(colour), .choices = colours, .value = "green" },
-	{ "paths", OPTION_LIST, FIELD(paths), .value = "/a,/b" },
+	{ "paths", OPTION_LIST, FIELD(paths), .value = "/a,/b", .check = check_path },
 	{ "colours", OPTION_ENUM_LIST, FIELD(colours), .choices = colours, .value = "red,blue" },
 	{ NULL },
 };
@@ -138,6 +146,7 @@ static void test_bad_word_leaves_the_value(void **state)
 		{ "interval", "5", "'5' is not a duration like 100ms, 5s, 10m or 24h" },
 		{ "interval", "10us", "'10us' is less than 1ms" },
 		{ "interval", "99999999999d", "'99999999999d' is more than 9223372036854775807ns" },
+		{ "paths", "/a,b,/c", "'b' does not begin with /" },
 		{ "colour", "gren", "'gren' is none of red, green, blue; did you mean 'green'?" },
 		{ "colours", "red,pink-ish", "'pink-ish' is none of red, green, blue" },
 	};
@@ -186,7 +195,7 @@ static void test_list_limit(void **state)
 	char text[2 * OPTION_LIST_MAX + 3];
 
 	for (size_t i = 0; i < sizeof(text) - 1; i++)
-		text[i] = i % 2 ? ',' : 'x';
+		text[i] = i % 2 ? ',' : '/';
 	text[sizeof(text) - 1] = '\0';
 	assert_int_equal(set("paths", text), -EINVAL);
 	assert_string_equal(error, "too many values");
