@@ -12,7 +12,7 @@
 
 static inline int tree_setup(void **state)
 {
-	char *dir = strdup("/tmp/ebpfobs-test-XXXXXX");
+	char *dir = strdup("/tmp/ebpfobs-host-XXXXXX");
 
 	*state = dir && mkdtemp(dir) ? dir : NULL;
 	return *state ? 0 : -1;
@@ -85,4 +85,14 @@ static inline void tree_link(const char *dir, const char *name, const char *targ
 	unlink(path);
 	assert_int_equal(symlink(target, path), 0);
 	free(path);
+}
+
+/* name and what is below it. */
+static inline int tree_remove(const char *dir, const char *name)
+{
+	char *path = tree_path(dir, name);
+	int r = nftw(path, tree_remove_one, 32, FTW_DEPTH | FTW_PHYS);
+
+	free(path);
+	return r;
 }
