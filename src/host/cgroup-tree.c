@@ -157,6 +157,11 @@ static const char *below(const char *path, const char *prefix)
 	return path + n;
 }
 
+bool cgroup_path_below(const char *path, const char *above)
+{
+	return below(path, above);
+}
+
 /* A private cgroup namespace counts from its own root; a mount of the host's tree starts above. */
 static bool mounted_from_above(const struct cgroup_tree *tree)
 {
@@ -182,10 +187,8 @@ int cgroup_tree_from_proc(const struct cgroup_tree *tree, const char *proc_path,
 /* Relative to the mount, without the slash; "" for the mount itself. NULL: not in it. */
 static const char *relative(const struct cgroup_tree *tree, const char *path)
 {
-	const char *rest = below(path, tree->mount);
+	const char *rest = mounted_from_above(tree) ? path : below(path, tree->root);
 
-	if (!rest)
-		rest = mounted_from_above(tree) ? path : below(path, tree->root);
 	return rest ? rest + strspn(rest, "/") : NULL;
 }
 
@@ -218,6 +221,23 @@ static char *absolute(const struct cgroup_tree *tree, const char *rest)
 	if (!*root && !*rest)
 		rest = "/";
 	return asprintf(&path, "%s%s", root, rest) < 0 ? NULL : path;
+}
+
+int cgroup_tree_from_user(const struct cgroup_tree *tree, const char *text, char **ret)
+{
+	const char *rest = below(text, tree->mount);
+	char *path = rest ? absolute(tree, rest) : strdup(text);
+
+	if (!path)
+		return -ENOMEM;
+	for (size_t n = strlen(path); n > 1 && path[n - 1] == '/'; n--)
+		path[n - 1] = 0;
+	if (*path != '/' || !relative(tree, path)) {
+		free(path);
+		return -ENOENT;
+	}
+	*ret = path;
+	return 0;
 }
 
 int cgroup_tree_path(const struct cgroup_tree *tree, uint64_t id, char **ret)

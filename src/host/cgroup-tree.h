@@ -30,12 +30,19 @@ void cgroup_tree_done(struct cgroup_tree *tree);
  * -ENOENT: that cgroup is not below what is mounted here. ret is the caller's to free. */
 int cgroup_tree_from_proc(const struct cgroup_tree *tree, const char *proc_path, char **ret);
 
-/* The id of the cgroup at path; also as a path of the file system below the mount. */
+/* Turns what a user wrote (also a path of the file system, below the mount) into a path of the
+ * hierarchy. -ENOENT: not below the mount. ret is the caller's to free. */
+int cgroup_tree_from_user(const struct cgroup_tree *tree, const char *text, char **ret);
+
+/* The id of the cgroup at path. */
 int cgroup_tree_id(const struct cgroup_tree *tree, const char *path, uint64_t *ret);
 
 /* The path of a cgroup; the caller frees it. -ENOENT: gone, or not below the mount. Without
  * tree->by_handle it is -EOPNOTSUPP: walk instead. */
 int cgroup_tree_path(const struct cgroup_tree *tree, uint64_t id, char **ret);
+
+/* Whether path is the cgroup above or one below it. */
+bool cgroup_path_below(const char *path, const char *above);
 
 /* Calls fn for each cgroup, parents first. fn ends the walk by not returning 0; that is returned
  * then. -E2BIG: there were more than CGROUP_WALK_MAX, or deeper ones than CGROUP_DEPTH_MAX. */

@@ -31,7 +31,7 @@ extern const struct option_group scope_options;
 
 struct scope_cgroup {
 	uint64_t id; /* cgroup v2 id; 0: a unit that does not run now, nothing matches it */
-	char *path; /* as /proc/PID/cgroup has it */
+	char *path; /* of the hierarchy: "/system.slice/nginx.service"; NULL with id 0 */
 };
 
 struct scope {
@@ -44,6 +44,7 @@ struct scope {
 	char *exes[SCOPE_VALUES_MAX];
 	pid_t pids[SCOPE_VALUES_MAX];
 	bool refreshing; /* a job of scope_refresh() is under way */
+	bool freed; /* by its owner; the job does the rest */
 };
 
 /*
@@ -52,10 +53,15 @@ struct scope {
  */
 int scope_new(const struct scope_config *config, const struct host_roots *roots, char *error,
 	      size_t error_size, struct scope **ret);
-/* Takes NULL. Call it after work_free() if scope_refresh() was ever used. */
-struct scope *scope_free(struct scope *scope);
+int scope_copy(const struct scope *scope, struct scope **ret); /* for a worker */
+struct scope *scope_free(struct scope *scope); /* takes NULL */
+static inline void scope_free_p(struct scope **scope)
+{
+	scope_free(*scope);
+}
 
-/* Looks the units up again, on a worker; generation grows if a cgroup changed. Once per step. */
+/* Looks the units up again, on a worker; generation grows if a cgroup changed. Once per step. roots
+ * is borrowed until then. */
 void scope_refresh(struct scope *scope, const struct host_roots *roots, struct work *work);
 
 bool scope_is_empty(const struct scope *scope); /* NULL and no values: the whole machine */
@@ -64,7 +70,7 @@ bool scope_is_empty(const struct scope *scope); /* NULL and no values: the whole
 struct scope_task {
 	pid_t pid;
 	uint64_t netns;
-	const char *cgroup; /* path as /proc/PID/cgroup has it; NULL: not known, in no cgroup */
+	const char *cgroup; /* path of the hierarchy; NULL: not known */
 	const char *exe; /* NULL: not known */
 };
 bool scope_contains(const struct scope *scope, const struct scope_task *task);

@@ -64,6 +64,16 @@ static void test_walk(void **state)
 	assert_int_equal(cgroup_tree_path(&tree, id, &path), -EOPNOTSUPP);
 }
 
+static void test_below(void **state)
+{
+	assert_true(cgroup_path_below("/a/b", "/a"));
+	assert_true(cgroup_path_below("/a", "/a"));
+	assert_true(cgroup_path_below("/a", "/"));
+	assert_true(cgroup_path_below("/", "/"));
+	assert_false(cgroup_path_below("/ab", "/a"));
+	assert_false(cgroup_path_below("/", "/a"));
+}
+
 static void test_too_deep(void **state)
 {
 	const char *dir = *state;
@@ -163,12 +173,16 @@ static void test_real(void **state)
 	assert_int_equal(cgroup_tree_id(&tree, path, &id), 0);
 	assert_int_equal(stat(dir, &st), 0);
 	assert_int_equal(id, st.st_ino);
-	assert_int_equal(cgroup_tree_id(&tree, dir, &id), 0); /* as a path below the mount */
+	strcat(dir, "//");
+	assert_int_equal(cgroup_tree_from_user(&tree, dir, &found), 0);
+	assert_string_equal(found, path);
+	free(TAKE(found));
 	if (tree.by_handle) {
 		assert_int_equal(cgroup_tree_path(&tree, id, &found), 0);
 		assert_string_equal(found, path);
 	}
 	assert_int_equal(rmdir(dir), 0);
+	free(TAKE(found));
 	if (tree.by_handle)
 		assert_int_equal(cgroup_tree_path(&tree, id, &found), -ENOENT);
 }
@@ -177,6 +191,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_walk, tree_setup, tree_teardown),
+		cmocka_unit_test(test_below),
 		cmocka_unit_test_setup_teardown(test_too_deep, tree_setup, tree_teardown),
 		cmocka_unit_test_setup_teardown(test_no_cgroup2, tree_setup, tree_teardown),
 		cmocka_unit_test_setup_teardown(test_views, tree_setup, tree_teardown),
