@@ -66,6 +66,10 @@ struct container_info {
 bool inventory_container(struct inventory *inventory, uint64_t cgroup_id,
 			 struct container_info *ret);
 
+/* The path of a cgroup, "/system.slice/nginx.service", or NULL: not known, or gone before it could
+ * be looked up. Strings as above. */
+const char *inventory_cgroup_path(struct inventory *inventory, uint64_t cgroup_id);
+
 /* Forgets what went away longer than the linger ago; called once per step. */
 void inventory_expire(struct inventory *inventory, uint64_t now_boottime_ns);
 

@@ -149,7 +149,7 @@ void processes_expire(struct processes *p, uint64_t before_ns)
 /* Puts a process that is not in the table yet into the chain of its pid, the youngest first. */
 static int link_process(struct processes *p, struct process *process, uint64_t now_ns)
 {
-	struct process **link = hashmap_put(p->by_pid, &process->pid, &(bool){ false });
+	struct process **link = hashmap_put(p->by_pid, &process->pid, NULL);
 
 	if (!link)
 		return -ENOMEM;
