@@ -32,10 +32,12 @@ extern const struct option_group store_options_group;
  * Opens or makes DIR/history.db. A file that is damaged is put aside (history.db.damaged) and a new
  * one begun; a directory that cannot be written leaves the store in memory only, and degraded.
  * dir may be NULL: memory only. SQLite runs as jobs of WORK_LANE_STORE. Errors: -ENOMEM.
+ * work must be freed after the store, not before.
  */
 int store_new(struct work *work, const char *dir, const struct store_options *options,
 	      struct store **ret);
-/* Ends the current step, waits until what was handed over is on disk, closes. Takes NULL. */
+/* Ends the current step (exporters are not told), waits until what was handed over is on disk,
+ * closes. Queries end without end(). Takes NULL. */
 struct store *store_free(struct store *store);
 
 /* Adds a record to the current step; copies. 0, or -ENOSPC when the step's table is at its limit:
@@ -46,29 +48,41 @@ int store_add(struct store *store, const struct record *record);
  * the collectors were drained. */
 int store_step(struct store *store, uint64_t now_realtime_ns);
 
-/* Calls fn for each record of the step that just ended; for exporters, which register once. */
+/* Calls fn for each record of the step that just ended, then end (may be NULL); for exporters, which
+ * register once. -ENOSPC: there are too many. */
 typedef void (*store_record_fn)(void *userdata, const struct record *record);
 int store_on_step(struct store *store, store_record_fn fn, void (*end)(void *userdata),
 		  void *userdata);
 
+/*
+ * A step, or a joined minute, belongs to the range in which it ended (since < end <= until), whole:
+ * so adjacent ranges count each once, and a range that begins inside a step takes all of it. A range
+ * that reaches into the last step that ended, or beyond, reaches up to now, and then the running
+ * step belongs to it. What was taken is in the summary; to go on from there, covered_until is the
+ * next since.
+ */
 struct store_query {
 	unsigned kinds; /* set of 1 << enum record_kind */
 	struct time_range range;
-	struct filter filter; /* the query takes it over */
+	struct filter filter; /* of flows; the query takes it over when it was accepted */
 	size_t limit; /* rows of flows, the largest by bytes first; 0 = all */
 };
 
 struct store_summary {
-	bool exact; /* false: part of the range was thinned to the top N and "other" */
-	uint64_t covered_since_ns, covered_until_ns; /* what of the range there are data for */
-	uint64_t rows, rows_left_out; /* by limit */
+	bool exact; /* false: some flows are in "other" rows: a part of the range was thinned to the
+		       top N, or there were more than a step or an answer can hold */
+	uint64_t covered_since_ns, covered_until_ns; /* what was taken; 0, 0: nothing */
+	uint64_t rows, rows_left_out; /* of flows; left out by limit */
 };
 
 /*
  * Answers a query: rows of the range added up by key (record.flow.tx is the sum over the range).
- * row is called in pieces from the loop; end once, with r 0 or a negative errno (-ECANCELED after
- * store_query_cancel). Strings of a row are valid during the call.
+ * row is called in pieces from the loop; end once, with r 0 or a negative errno (the rows so far are
+ * then a part of the answer); the cursor is gone when it returns. First come untracked and interface
+ * records, then flows, the largest first. Strings of a row are valid during the call. -EBUSY:
+ * STORE_QUERIES_MAX are under way, or have lent all rows that there are.
  */
+#define STORE_QUERIES_MAX 8
 int store_query(struct store *store, struct store_query *query, store_record_fn row,
 		void (*end)(void *userdata, int r, const struct store_summary *summary),
 		void *userdata, struct store_cursor **ret);
@@ -78,7 +92,7 @@ int store_query(struct store *store, struct store_query *query, store_record_fn 
  * from inside. A cursor that is paused may be cancelled.
  */
 void store_query_pause(struct store_cursor *cursor, bool pause);
-/* end() is not called any more. */
+/* May be called at any time before end, also from row. Neither row nor end are called any more. */
 void store_query_cancel(struct store_cursor *cursor);
 
 void store_status(const struct store *store, struct part_status *ret);
@@ -89,5 +103,6 @@ struct store_figures {
 	uint64_t disk_bytes, memory_rows, oldest_ns, waiting_steps;
 };
 void store_figures(const struct store *store, struct store_figures *ret);
-/* Caps the rows that a step may hold (memory limit); 0 = the default. */
+/* Caps the rows of flows that a step, and the answer to a query, may hold (memory limit); 0 = the
+ * default. */
 void store_set_max_rows(struct store *store, size_t rows);

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A query is a chain of small jobs. First the worker reads the range, some minutes at a time, into
+ * a table; then it picks the largest rows from a heap, some hundred at a time, and the loop calls
+ * row() for them from the same table: worker and loop take turns, so nothing is held twice and
+ * neither is busy for long. Steps are written in between.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/cleanup.h"
+#include "store/merge.h"
+#include "store/store-internal.h"
+
+#define READ_NS (20 * NSEC_PER_MSEC) /* of one job, unless a single minute takes longer */
+#define PICK_ROWS 256
+
+struct store_cursor {
+	struct store *store;
+	struct store_cursor *next;
+	struct store_query query;
+	store_record_fn row;
+	void (*end)(void *userdata, int r, const struct store_summary *summary);
+	void *userdata;
+
+	/* Of the loop. */
+	bool busy; /* a job is under way, which has what follows */
+	bool emitting, paused, cancelled;
+	size_t rows_lent;
+
+	/* Of whose turn it is. */
+	struct segment running; /* the current step as it was when the query came; data may be NULL */
+	bool begun, complete; /* reading */
+	struct history_walk walk;
+	struct merge merge;
+	struct ranked_row *ranking;
+	size_t left; /* in the heap */
+	size_t picked; /* at ranking[left ..], the largest last; not given out yet */
+	struct sum_position sums;
+	struct store_summary summary;
+	uint64_t damaged; /* segments */
+	int r;
+};
+
+static void cursor_done(void *arg);
+
+static struct store_cursor *cursor_free(struct store_cursor *c)
+{
+	struct store *store = c->store;
+
+	for (struct store_cursor **p = &store->cursors; *p; p = &(*p)->next)
+		if (*p == c) {
+			*p = c->next;
+			store->n_queries--;
+			break;
+		}
+	store->rows_lent -= c->rows_lent;
+	filter_done(&c->query.filter);
+	free(c->running.data);
+	free(c->ranking);
+	merge_done(&c->merge);
+	free(c);
+	return NULL;
+}
+
+static void end_query(struct store_cursor *c, int r)
+{
+	c->summary.exact = c->merge.exact;
+	c->summary.rows_left_out = c->left + c->picked;
+	c->end(c->userdata, r, &c->summary);
+	cursor_free(c);
+}
+
+static int add_segment(void *userdata, const struct segment *segment)
+{
+	struct store_cursor *c = userdata;
+	struct store_summary *s = &c->summary;
+	int r;
+
+	if (!s->covered_until_ns || segment->start_ns < s->covered_since_ns)
+		s->covered_since_ns = segment->start_ns;
+	s->covered_until_ns = MAX(s->covered_until_ns, segment->end_ns);
+	r = merge_segment(&c->merge, segment);
+	if (r == -EBADMSG) {
+		c->damaged++;
+		c->merge.exact = false;
+		r = 0;
+	}
+	return r;
+}
+
+/* Reads for a while. 1: there is more. */
+static int read_some(struct store_cursor *c)
+{
+	uint64_t start = now_ns(CLOCK_MONOTONIC);
+	int r;
+
+	if (!c->begun)
+		history_walk_begin(c->store->history, &c->query.range, &c->walk);
+	c->begun = true;
+	do
+		r = history_walk_next(c->store->history, &c->walk, add_segment, c);
+	while (r > 0 && now_ns(CLOCK_MONOTONIC) - start < READ_NS);
+	if (r == 0 && c->running.data)
+		r = add_segment(c, &c->running);
+	return r;
+}
+
+static int rank(struct store_cursor *c)
+{
+	c->ranking = table_ranking(c->merge.table);
+	if (!c->ranking)
+		return -ENOMEM;
+	c->left = table_flows(c->merge.table);
+	c->complete = true;
+	return 0;
+}
+
+/* Takes the next rows out of the heap; as many as the limit still allows. */
+static void pick_some(struct store_cursor *c)
+{
+	size_t limit = c->query.limit ? c->query.limit - c->summary.rows : SIZE_MAX;
+
+	for (; c->picked < PICK_ROWS && c->picked < limit && c->left > 0; c->picked++)
+		ranking_next(c->ranking, c->left--);
+}
+
+static void cursor_run(void *arg)
+{
+	struct store_cursor *c = arg;
+
+	if (!c->complete) {
+		c->r = read_some(c);
+		if (c->r == 0)
+			c->r = rank(c);
+	}
+	if (c->complete && c->picked == 0)
+		pick_some(c);
+}
+
+/* The next record of what is at hand. */
+static bool next_record(struct store_cursor *c, struct record *ret)
+{
+	const struct ranked_row *ranked;
+
+	if (table_next_sum(c->merge.table, &c->sums, ret))
+		return true;
+	if (c->picked == 0)
+		return false;
+	ranked = &c->ranking[c->left + --c->picked];
+	table_flow_record(c->merge.table, ranked->key, table_row(c->merge.table, ranked->number), ret);
+	c->summary.rows++;
+	return true;
+}
+
+/* Calls row for what is at hand, at most PICK_ROWS times. True: that was the last of all. */
+static bool emit_some(struct store_cursor *c)
+{
+	bool more = true;
+	struct record record;
+
+	c->emitting = true;
+	for (unsigned n = 0; n < PICK_ROWS && !c->paused && !c->cancelled && more; n++) {
+		more = next_record(c, &record);
+		if (more)
+			c->row(c->userdata, &record);
+	}
+	c->emitting = false;
+	return !more && (c->left == 0 || (c->query.limit && c->summary.rows >= c->query.limit));
+}
+
+/* Gives back the rows that the answer turned out not to need. */
+static void settle_loan(struct store_cursor *c)
+{
+	size_t needed = table_flows(c->merge.table);
+
+	if (needed < c->rows_lent) {
+		c->store->rows_lent -= c->rows_lent - needed;
+		c->rows_lent = needed;
+	}
+}
+
+/* Lets the worker go on; ends the query if that cannot be. */
+static void go_on(struct store_cursor *c)
+{
+	int r = store_run(c->store, cursor_run, cursor_done, c);
+
+	if (r < 0)
+		end_query(c, r);
+	else
+		c->busy = true;
+}
+
+static void proceed(struct store_cursor *c)
+{
+	bool last = false;
+
+	if (c->complete && !c->cancelled) {
+		settle_loan(c);
+		last = emit_some(c);
+	}
+	if (c->cancelled)
+		cursor_free(c);
+	else if (c->r < 0 || last)
+		end_query(c, MIN(c->r, 0));
+	else if (!c->complete || !c->paused)
+		go_on(c);
+}
+
+static void cursor_done(void *arg)
+{
+	struct store_cursor *c = arg;
+	struct store *store = c->store;
+
+	c->busy = false;
+	store->damaged += c->damaged;
+	c->damaged = 0;
+	proceed(c);
+	store_job_done(store);
+}
+
+/* A range that reaches into the last step that ended, or beyond, reaches up to now: the step that
+ * is running is then part of it. */
+static int take_running(struct store_cursor *c)
+{
+	const struct store *store = c->store;
+
+	if (c->query.range.until_ns <= store->last_step_since_ns)
+		return 0;
+	c->query.range.until_ns = UINT64_MAX;
+	c->running.start_ns = store->running_since_ns;
+	c->running.end_ns = MAX(store->running_since_ns, now_ns(CLOCK_REALTIME));
+	return segment_encode(store->running, &c->running.data, &c->running.size);
+}
+
+/* A cursor that is in the store's list and has its share of the rows. */
+static int cursor_new(struct store *store, struct store_cursor **ret)
+{
+	size_t rows = (store_query_rows(store) - MIN(store->rows_lent, store_query_rows(store))) / 2;
+	struct store_cursor *c;
+	int r;
+
+	if (store->n_queries == STORE_QUERIES_MAX || rows == 0)
+		return -EBUSY;
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return -ENOMEM;
+	c->store = store;
+	c->rows_lent = rows;
+	store->rows_lent += rows;
+	c->next = store->cursors;
+	store->cursors = c;
+	store->n_queries++;
+	r = merge_init(&c->merge, rows);
+	if (r < 0) {
+		cursor_free(c);
+		return r;
+	}
+	*ret = c;
+	return 0;
+}
+
+int store_query(struct store *store, struct store_query *query, store_record_fn row,
+		void (*end)(void *userdata, int r, const struct store_summary *summary),
+		void *userdata, struct store_cursor **ret)
+{
+	struct store_cursor *c;
+	int r;
+
+	r = cursor_new(store, &c);
+	if (r < 0)
+		return r;
+	c->query = *query;
+	c->row = row;
+	c->end = end;
+	c->userdata = userdata;
+	c->merge.kinds = query->kinds;
+	c->merge.filter = &c->query.filter;
+	r = take_running(c);
+	if (r >= 0)
+		r = store_run(store, cursor_run, cursor_done, c);
+	if (r < 0) {
+		c->query.filter = (struct filter){}; /* stays the caller's */
+		cursor_free(c);
+		return r;
+	}
+	c->busy = true;
+	query->filter = (struct filter){};
+	*ret = c;
+	return 0;
+}
+
+void store_query_pause(struct store_cursor *c, bool pause)
+{
+	c->paused = pause;
+	if (!pause && !c->busy && !c->emitting)
+		go_on(c);
+}
+
+void store_query_cancel(struct store_cursor *c)
+{
+	c->cancelled = true;
+	if (!c->busy && !c->emitting)
+		cursor_free(c);
+}
+
+void store_cancel_queries(struct store *store)
+{
+	struct store_cursor *next;
+
+	for (struct store_cursor *c = store->cursors; c; c = next) {
+		next = c->next;
+		store_query_cancel(c);
+	}
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What store.c and query.c share. All of it belongs to the loop thread. */
+#pragma once
+
+#include "base/work.h"
+#include "store/history.h"
+#include "store/store.h"
+#include "store/table.h"
+
+#define STORE_WAITING_MAX 12 /* steps that wait for a slow disk: a minute */
+#define STORE_EXPORTERS_MAX 16
+
+struct on_step {
+	store_record_fn fn;
+	void (*end)(void *userdata);
+	void *userdata;
+};
+
+struct store {
+	struct work *work;
+	struct history *history; /* the worker's */
+	struct table *running; /* the current step */
+	uint64_t running_since_ns; /* CLOCK_REALTIME */
+	uint64_t last_step_since_ns; /* of the step that ended last */
+	size_t max_rows;
+	struct on_step exporters[STORE_EXPORTERS_MAX];
+	size_t n_exporters;
+	unsigned waiting_steps;
+	bool tidying; /* a chain of small jobs is under way */
+	struct history_report report; /* as of the last job */
+	uint64_t table_full, no_memory, queue_full; /* records, records, steps */
+	uint64_t damaged; /* segments that queries could not read */
+	struct store_cursor *cursors;
+	size_t n_queries;
+	size_t rows_lent; /* rows that the answers to queries may hold */
+	unsigned jobs; /* under way; the last one frees a store that was closed */
+	bool closed;
+};
+
+/* Runs a job in the store's lane; done must end with store_job_done(). */
+int store_run(struct store *store, void (*run)(void *arg), void (*done)(void *arg), void *arg);
+void store_job_done(struct store *store);
+
+/* Rows that the answers to all queries may hold together. A lone query gets half, so that it has
+ * room for all that a step can hold. */
+static inline size_t store_query_rows(const struct store *store)
+{
+	return 2 * store->max_rows;
+}
+
+/* Ends all queries without a word. */
+void store_cancel_queries(struct store *store);
