@@ -58,8 +58,7 @@ int store_on_step(struct store *store, store_record_fn fn, void (*end)(void *use
  * A step, or a joined minute, belongs to the range in which it ended (since < end <= until), whole:
  * so adjacent ranges count each once, and a range that begins inside a step takes all of it. A range
  * that reaches into the last step that ended, or beyond, reaches up to now, and then the running
- * step belongs to it. What was taken is in the summary; to go on from there, covered_until is the
- * next since.
+ * step belongs to it. What was taken is in the summary.
  */
 struct store_query {
 	unsigned kinds; /* set of 1 << enum record_kind */

@@ -117,7 +117,7 @@ void bed_close(struct bed *bed)
 	bed->event = sd_event_unref(bed->event);
 }
 
-void bed_reopen(struct bed *bed)
+void bed_open(struct bed *bed)
 {
 	const char *dir = *bed->dir ? bed->dir : NULL;
 
@@ -129,7 +129,7 @@ void bed_reopen(struct bed *bed)
 	bed_settle(bed);
 }
 
-void bed_init(struct bed *bed, bool on_disk)
+void bed_prepare(struct bed *bed, bool on_disk)
 {
 	*bed = (struct bed){
 		.options = { .max_size = 256 << 20, .retention = 86400 * NSEC_PER_SEC, .top = 1000 },
@@ -139,7 +139,12 @@ void bed_init(struct bed *bed, bool on_disk)
 		strcpy(bed->dir, "/tmp/ebpfobs-store-XXXXXX");
 		assert_non_null(mkdtemp(bed->dir));
 	}
-	bed_reopen(bed);
+}
+
+void bed_init(struct bed *bed, bool on_disk)
+{
+	bed_prepare(bed, on_disk);
+	bed_open(bed);
 }
 
 static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)

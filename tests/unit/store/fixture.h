@@ -45,8 +45,11 @@ struct bed {
 
 /* A store in a new directory; in memory only, if not on_disk. */
 void bed_init(struct bed *bed, bool on_disk);
-void bed_close(struct bed *bed); /* closes the store; the directory stays */
-void bed_reopen(struct bed *bed);
+/* The same in two: options may be changed in between. */
+void bed_prepare(struct bed *bed, bool on_disk);
+void bed_open(struct bed *bed);
+/* Closes the store, whose last step ends at the real time; the directory stays. */
+void bed_close(struct bed *bed);
 void bed_done(struct bed *bed);
 /* Adds n random flows and ends the step 5 s after the one before. */
 void bed_step(struct bed *bed, unsigned n, unsigned *seed, struct sums *sums);
