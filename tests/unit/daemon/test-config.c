@@ -178,7 +178,7 @@ static void test_later_wins(void **state)
 	write_file("main.yaml.d/20-second.yaml",
 		   "collectors: {flows: {max_flows: 20, interfaces: c}}");
 	write_file("main.yaml.d/30-ignored.yml", "collectors: {flows: {max_flows: 30}}");
-	write_file("main.yaml.d/.40-hidden.yaml", "collectors: {flows: {max_flows: 40}}");
+	write_file("main.yaml.d/.40-hidden.yaml", "not a key of ours: 1");
 	config = load_with(environment);
 	flows = config_get(config, &flows_group);
 	assert_int_equal(flows->max_flows, 20);

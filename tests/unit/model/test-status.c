@@ -45,12 +45,23 @@ static void test_one_long_sentence(void **state)
 	assert_int_equal(strlen(s.reason), PART_REASON_LEN - 1);
 }
 
+static void test_one_mark_for_all_that_found_no_room(void **state)
+{
+	struct part_status s = { .state = PART_ON };
+
+	part_degrade(&s, PART_DEGRADED, "short");
+	part_degrade(&s, PART_DEGRADED, "%0505d", 7);
+	part_degrade(&s, PART_DEGRADED, "%0505d", 7);
+	assert_string_equal(s.reason, "short; ...");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_state_only_falls),
 		cmocka_unit_test(test_whole_sentences_or_none),
 		cmocka_unit_test(test_one_long_sentence),
+		cmocka_unit_test(test_one_mark_for_all_that_found_no_room),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
