@@ -359,7 +359,7 @@ static void handle_list(struct varlink_call *call, struct json_object *in)
 {
 	struct control *control = control_of(call);
 	_cleanup_(list_free_p) struct list *list = NULL;
-	const char *wrong = NULL;
+	struct control_query_error error;
 	int r;
 
 	if (control->n_queries >= CONTROL_QUERIES_MAX) {
@@ -374,9 +374,9 @@ static void handle_list(struct varlink_call *call, struct json_object *in)
 		return;
 	}
 	list->query.kinds = 1U << RECORD_FLOW | 1U << RECORD_UNTRACKED | 1U << RECORD_INTERFACE;
-	r = control_query_parse(in, &list->query, &wrong);
+	r = control_query_parse(in, &list->query, &error);
 	if (r < 0)
-		control_query_refuse(call, wrong, r);
+		varlink_error_parameter(call, error.parameter, error.reason);
 	else
 		start(TAKE(list));
 }

@@ -3,6 +3,7 @@
 #include "control/query.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -37,16 +38,53 @@ const struct varlink_field control_query_fields[] = {
 	{},
 };
 
-static int add_value(struct filter *filter, const char *key, const char *value)
+static int refuse(struct control_query_error *error, const char *parameter, int r,
+		  const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+static int refuse(struct control_query_error *error, const char *parameter, int r,
+		  const char *format, ...)
 {
-	/* An id is digits; everything else is a path. */
-	if (streq(key, "cgroup") && value[strspn(value, "0123456789")] != '\0')
-		return control_add_cgroup(filter, value);
-	return filter_add(filter, key, value);
+	va_list ap;
+
+	error->parameter = parameter;
+	va_start(ap, format);
+	vsnprintf(error->reason, sizeof(error->reason), format, ap);
+	va_end(ap);
+	return r;
 }
 
-/* On failure *ret_wrong is the key. */
-static int parse_filter(struct json_object *in, struct filter *filter, const char **ret_wrong)
+static int add_value(struct filter *filter, const char *key, const char *value,
+		     struct control_query_error *error)
+{
+	/* An id is digits; everything else is a path. */
+	bool is_path = streq(key, "cgroup") && value[strspn(value, "0123456789")] != '\0';
+	int r = is_path ? control_add_cgroup(filter, value) : filter_add(filter, key, value);
+
+	if (r == 0)
+		return 0;
+	if (r == -E2BIG)
+		return refuse(error, key, r, "\"%s\" stands for more than %d values.", key,
+			      FILTER_VALUES_MAX);
+	if (is_path)
+		return refuse(error, key, r, "The cgroup \"%.128s\" cannot be read: %s.", value,
+			      strerror(-r));
+	return refuse(error, key, r, "\"%.128s\" is not a valid %s.", value, key);
+}
+
+static int add_values(struct filter *filter, const char *key, struct json_object *values,
+		      struct control_query_error *error)
+{
+	int r = 0;
+
+	/* Integers are printed by json-c, so that a filter only knows text. */
+	for (size_t i = 0; i < json_object_array_length(values) && r == 0; i++)
+		r = add_value(filter, key,
+			      json_object_get_string(json_object_array_get_idx(values, i)), error);
+	return r;
+}
+
+static int parse_filter(struct json_object *in, struct filter *filter,
+			struct control_query_error *error)
 {
 	struct json_object *keys;
 	int r = 0;
@@ -55,78 +93,54 @@ static int parse_filter(struct json_object *in, struct filter *filter, const cha
 		return 0;
 	json_object_object_foreach(keys, key, values)
 	{
-		*ret_wrong = key;
-		if (json_object_is_type(values, json_type_boolean)) {
+		if (json_object_is_type(values, json_type_boolean))
 			filter->external_only = json_object_get_boolean(values);
-			continue;
-		}
-		/* Integers are printed by json-c, so that a filter only knows text. */
-		for (size_t i = 0; values && i < json_object_array_length(values); i++) {
-			r = add_value(filter, key,
-				      json_object_get_string(json_object_array_get_idx(values, i)));
-			if (r < 0)
-				return r;
-		}
+		else if (values && r == 0)
+			r = add_values(filter, key, values, error);
 	}
-	return 0;
+	return r;
 }
 
-static int parse_time(struct json_object *in, const char *key, uint64_t now, uint64_t *value)
+/* Without the parameter, value stays as it is. */
+static int parse_time(struct json_object *in, const char *key, uint64_t now, uint64_t *value,
+		      struct control_query_error *error)
 {
 	const char *text;
 
 	if (!in || json_get_string(in, key, &text) < 0)
-		return 0; /* the default stays */
-	return timestamp_parse(text, now, value);
+		return 0;
+	if (timestamp_parse(text, now, value) < 0)
+		return refuse(error, key, -EINVAL, "\"%.128s\" is not a time for \"%s\".", text,
+			      key);
+	return 0;
 }
 
-static int parse_range(struct json_object *in, struct time_range *range, const char **ret_wrong)
+static int parse_range(struct json_object *in, struct time_range *range,
+		       struct control_query_error *error)
 {
 	uint64_t now = now_ns(CLOCK_REALTIME);
 	int r;
 
 	range->until_ns = now;
-	*ret_wrong = "until";
-	r = parse_time(in, "until", now, &range->until_ns);
-	if (r < 0)
-		return r;
+	r = parse_time(in, "until", now, &range->until_ns, error);
 	range->since_ns = range->until_ns - MIN(DEFAULT_RANGE_NS, range->until_ns);
-	*ret_wrong = "since";
-	r = parse_time(in, "since", now, &range->since_ns);
+	r = r ?: parse_time(in, "since", now, &range->since_ns, error);
 	if (r == 0 && range->since_ns >= range->until_ns)
-		r = -EINVAL;
+		r = refuse(error, "since", -EINVAL, "\"since\" is not before \"until\".");
 	return r;
 }
 
-int control_query_parse(struct json_object *in, struct store_query *query, const char **ret_wrong)
+int control_query_parse(struct json_object *in, struct store_query *query,
+			struct control_query_error *ret_error)
 {
 	uint64_t limit = 0;
-	int r = parse_range(in, &query->range, ret_wrong);
+	int r = parse_range(in, &query->range, ret_error);
 
-	if (r == 0)
-		r = parse_filter(in, &query->filter, ret_wrong);
+	r = r ?: parse_filter(in, &query->filter, ret_error);
 	if (r < 0)
 		return r;
-	*ret_wrong = "limit";
 	if (in && json_get_u64(in, "limit", &limit) == -EINVAL)
-		return -EINVAL;
+		return refuse(ret_error, "limit", -EINVAL, "\"limit\" is not a number of rows.");
 	query->limit = (size_t)limit;
 	return 0;
-}
-
-void control_query_refuse(struct varlink_call *call, const char *key, int r)
-{
-	char reason[128];
-
-	if (r == -E2BIG)
-		snprintf(reason, sizeof(reason), "\"%s\" stands for more than %d values.", key,
-			 FILTER_VALUES_MAX);
-	else if (r == -ENOENT)
-		snprintf(reason, sizeof(reason), "There is no such %s.", key);
-	else if (streq(key, "since") && r == -EINVAL)
-		snprintf(reason, sizeof(reason),
-			 "\"since\" is not a time, or it is not before \"until\".");
-	else
-		snprintf(reason, sizeof(reason), "The value of \"%s\" is not valid.", key);
-	varlink_error_parameter(call, key, reason);
 }
