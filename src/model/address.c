@@ -50,21 +50,29 @@ static const struct ip_prefix multicast[] = {
 	{ { { 0xff } }, 8 },
 };
 
+static const struct ip_prefix link_local[] = {
+	{ { { V4_MAPPED, 169, 254 } }, V4_MAPPED_BITS + 16 }, /* RFC 3927 */
+	{ { { 0xfe, 0x80 } }, 10 }, /* RFC 4291 2.5.6 */
+};
+
 static const struct ip_prefix private_ranges[] = {
 	{ { { V4_MAPPED, 10 } }, V4_MAPPED_BITS + 8 }, /* RFC 1918 */
 	{ { { V4_MAPPED, 172, 16 } }, V4_MAPPED_BITS + 12 },
 	{ { { V4_MAPPED, 192, 168 } }, V4_MAPPED_BITS + 16 },
 	{ { { V4_MAPPED, 100, 64 } }, V4_MAPPED_BITS + 10 }, /* RFC 6598 */
-	{ { { V4_MAPPED, 169, 254 } }, V4_MAPPED_BITS + 16 }, /* RFC 3927 */
 	{ { { V4_MAPPED, 0 } }, V4_MAPPED_BITS + 8 }, /* "this host", RFC 1122 3.2.1.3: DHCP */
 	{ { { 0xfc } }, 7 }, /* RFC 4193 */
-	{ { { 0xfe, 0x80 } }, 10 }, /* RFC 4291 2.5.6 */
 	{ { { 0 } }, 128 }, /* the unspecified address */
 };
 
 bool ip_is_loopback(const struct ip_address *a)
 {
 	return in_any(a, loopback, ARRAY_SIZE(loopback));
+}
+
+bool ip_is_link_local(const struct ip_address *a)
+{
+	return in_any(a, link_local, ARRAY_SIZE(link_local));
 }
 
 bool ip_is_multicast(const struct ip_address *a)
@@ -74,7 +82,7 @@ bool ip_is_multicast(const struct ip_address *a)
 
 bool ip_is_private(const struct ip_address *a)
 {
-	return ip_is_loopback(a) || ip_is_multicast(a) ||
+	return ip_is_loopback(a) || ip_is_link_local(a) || ip_is_multicast(a) ||
 	       in_any(a, private_ranges, ARRAY_SIZE(private_ranges));
 }
 

@@ -21,6 +21,7 @@ struct ip_prefix {
 
 bool ip_is_v4(const struct ip_address *a);
 bool ip_is_loopback(const struct ip_address *a);
+bool ip_is_link_local(const struct ip_address *a); /* RFC 3927, fe80::/10 */
 bool ip_is_multicast(const struct ip_address *a); /* also 255.255.255.255 */
 int ip_compare(const struct ip_address *a, const struct ip_address *b);
 

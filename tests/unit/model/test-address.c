@@ -130,6 +130,12 @@ static void test_ranges(void **state)
 	assert_true(ip_is_multicast(&a) && !ip_is_loopback(&a));
 	a = ip("127.9.9.9");
 	assert_true(ip_is_loopback(&a) && !ip_is_multicast(&a));
+	a = ip("169.254.169.254");
+	assert_true(ip_is_link_local(&a));
+	a = ip("febf::1");
+	assert_true(ip_is_link_local(&a));
+	a = ip("fec0::1");
+	assert_false(ip_is_link_local(&a));
 }
 
 int main(void)
