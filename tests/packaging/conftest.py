@@ -18,6 +18,12 @@ def run(*command, **kwargs):
     return done.stdout
 
 
+def package(directory, *formats):
+    """dev/package into directory; its scratch files too, for a killed one cannot remove them."""
+    run(TOP / "dev/package", "--output", directory, *formats,
+        env={**os.environ, "TMPDIR": str(directory)})
+
+
 @pytest.fixture(scope="session", autouse=True)
 def as_root():
     if os.geteuid() != 0:
@@ -27,7 +33,7 @@ def as_root():
 @pytest.fixture(scope="session")
 def dist(tmp_path_factory):
     directory = tmp_path_factory.mktemp("dist")
-    run(TOP / "dev/package", "--output", directory, "deb", "rpm")
+    package(directory, "deb", "rpm")
     return directory
 
 

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 
 import pytest
-from conftest import TOP, run
+from conftest import TOP, package, run
 
 # What both packages hold, by the end of the path: distributions disagree about the beginning.
 CONTENTS = [
@@ -59,7 +59,7 @@ def test_exposure(unpacked):
 
 def test_tarball(tmp_path):
     """make distcheck: the tarball builds, checks, installs and uninstalls out of tree."""
-    run(TOP / "dev/package", "--output", tmp_path, "tarball")
+    package(tmp_path, "tarball")
     assert len(list(tmp_path.glob("ebpfobs-*.tar.xz"))) == 1
 
 
