@@ -11,18 +11,15 @@
 
 DEFINE_CLEANUP(struct json_tokener *, json_tokener_free)
 
-int json_parse(const char *text, size_t size, size_t max_size, struct json_object **ret)
+static int parse(const char *text, size_t size, int flags, struct json_object **ret)
 {
 	_cleanup_(json_tokener_free_p) struct json_tokener *tokener = NULL;
 	_cleanup_json_ struct json_object *value = NULL;
 
-	if (size > max_size || size >= INT_MAX)
-		return -E2BIG;
 	tokener = json_tokener_new_ex(JSON_DEPTH_MAX);
 	if (!tokener)
 		return -ENOMEM;
-	/* Strict: no comments, no comma at the end, nothing but white space after the value. */
-	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+	json_tokener_set_flags(tokener, flags);
 	value = json_tokener_parse_ex(tokener, text, (int)size);
 	if (json_tokener_get_error(tokener) == json_tokener_continue)
 		/* A number ends only with what comes after it. */
@@ -31,6 +28,40 @@ int json_parse(const char *text, size_t size, size_t max_size, struct json_objec
 		return -EINVAL;
 	*ret = TAKE(value);
 	return 0;
+}
+
+/*
+ * Whether text is strict JSON with each byte above 0x7f taken for a letter: those are allowed in
+ * strings only, where a letter is as good, so that the answer holds for the text itself.
+ */
+static int check_strict(const char *text, size_t size)
+{
+	_cleanup_json_ struct json_object *value = NULL;
+	_cleanup_free_ char *ascii = malloc(size + 1);
+
+	if (!ascii)
+		return -ENOMEM;
+	for (size_t i = 0; i < size; i++)
+		ascii[i] = (unsigned char)text[i] > 0x7f ? 'x' : text[i];
+	return parse(ascii, size, JSON_TOKENER_STRICT, &value);
+}
+
+int json_parse(const char *text, size_t size, size_t max_size, struct json_object **ret)
+{
+	int r;
+
+	if (size > max_size || size >= INT_MAX)
+		return -E2BIG;
+	/* Strict: no comments, no comma at the end, nothing but white space after the value. */
+	r = parse(text, size, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8, ret);
+	if (r != -EINVAL)
+		return r;
+	/*
+	 * json-c 0.18 (Debian 13), when strict, refuses control characters by "c <= 0x1f" on a
+	 * signed char, and with them all that is not ASCII. So the two questions are asked apart.
+	 */
+	r = check_strict(text, size);
+	return r < 0 ? r : parse(text, size, JSON_TOKENER_VALIDATE_UTF8, ret);
 }
 
 int json_add(struct json_object *object, const char *key, struct json_object *value)

@@ -19,12 +19,16 @@ static int parse(const char *text)
 
 static void test_one_value(void **state)
 {
-	static const char *const good[] = { "{}", " {\"a\": [1, 2.5, null, true]} \n",
-					    "1",  "\"x\"",
-					    "[]", "null" };
-	static const char *const bad[] = { "",	       " ",	    "{",    "{}{}",
-					   "{} x",     "['a']",	    "[1,]", "// c\n{}",
-					   "\"\xff\"", "{\"a\" 1}", "tru" };
+	static const char *const good[] = { "{}",
+					    " {\"a\": [1, 2.5, null, true]} \n",
+					    "1",
+					    "\"x\"",
+					    "[]",
+					    "null",
+					    "{\"é\": \"ü\"}" };
+	static const char *const bad[] = { "",	    " ",	"{",	    "{}{}",	"{} x",
+					   "['a']", "[1,]",	"// c\n{}", "\"\xff\"", "{\"a\" 1}",
+					   "tru",   "[\"é\",]", "é",	    "\"é\" x" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(good); i++)
 		if (parse(good[i]) != 0)
