@@ -133,7 +133,7 @@ static const char *find_nearest(const struct section *s)
 static void check_known(const struct config *config, const char *variable,
 			struct config_errors *errors)
 {
-	char name[VARIABLE_MAX], escaped[VARIABLE_MAX];
+	char name[VARIABLE_MAX];
 	struct section section = { .name = name };
 	bool known = false;
 	const char *nearest;
@@ -143,9 +143,8 @@ static void check_known(const struct config *config, const char *variable,
 	for (size_t i = 0; i < section.n && !known; i++)
 		known = streq(section.variables[i], name);
 	if (section.n > 0 && !known) {
-		text_escape(TEXT_TERMINAL, name, escaped, sizeof(escaped));
 		nearest = find_nearest(&section);
-		config_error(errors, "%.100s: no such key%s%s", escaped,
+		config_error(errors, "%.99s: no such key%s%s", name,
 			     nearest ? "; did you mean " : "", nearest ? nearest : "");
 	}
 	for (size_t i = 0; i < section.n; i++)

@@ -56,23 +56,22 @@ static bool add_sibling(void *userdata, const char *key, const struct config_slo
 static void unknown_key(struct file *f, const char *section, const struct yaml_node *node)
 {
 	struct siblings siblings = { .section = section };
-	char known[CONFIG_ERROR_LEN / 2] = "", key[CONFIG_KEY_MAX], escaped[CONFIG_KEY_MAX];
+	char known[CONFIG_ERROR_LEN / 2] = "", key[CONFIG_KEY_MAX];
 	const char *nearest;
 	size_t used = 0;
 
 	config_each(f->config, add_sibling, &siblings);
 	config_key(section, node->key, key);
-	text_escape(TEXT_TERMINAL, key, escaped, sizeof(escaped) / 2);
 	nearest = text_nearest(node->key, (const char *const *)siblings.words, siblings.n);
 	for (size_t i = 0; i < siblings.n && used < sizeof(known); i++)
 		used += (size_t)snprintf(known + used, sizeof(known) - used, "%s%s", i ? ", " : "",
 					 siblings.words[i]);
 	if (nearest)
-		config_error(f->errors, "%s:%u: unknown key '%s'; did you mean '%s'?", f->name,
-			     node->line, escaped, nearest);
+		config_error(f->errors, "%s:%u: unknown key '%.99s'; did you mean '%s'?", f->name,
+			     node->line, key, nearest);
 	else
-		config_error(f->errors, "%s:%u: unknown key '%s'; known here: %s", f->name,
-			     node->line, escaped, known);
+		config_error(f->errors, "%s:%u: unknown key '%.99s'; known here: %s", f->name,
+			     node->line, key, known);
 	for (size_t i = 0; i < siblings.n; i++)
 		free(siblings.words[i]);
 }

@@ -13,6 +13,7 @@
 
 #include "base/cleanup.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "base/util.h"
 #include "daemon/config-internal.h"
 
@@ -143,6 +144,7 @@ bool config_find(const struct config *config, const char *key, struct config_slo
 
 void config_error(struct config_errors *errors, const char *format, ...)
 {
+	char raw[CONFIG_ERROR_LEN];
 	va_list args;
 
 	if (errors->n == CONFIG_ERRORS_MAX) {
@@ -150,8 +152,10 @@ void config_error(struct config_errors *errors, const char *format, ...)
 		return;
 	}
 	va_start(args, format);
-	vsnprintf(errors->text[errors->n++], CONFIG_ERROR_LEN, format, args);
+	vsnprintf(raw, sizeof(raw), format, args);
 	va_end(args);
+	/* Keys and values of the file are in it. */
+	text_escape(TEXT_TERMINAL, raw, errors->text[errors->n++], CONFIG_ERROR_LEN);
 }
 
 /* What only the values of a group together can be wrong in. */

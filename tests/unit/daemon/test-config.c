@@ -230,6 +230,7 @@ static void test_wrong_values(void **state)
 	       ":2: 'log.level' is already set in line 1");
 	refuse("log:\n  level: info\n  level: info\n",
 	       ":3:3: the key 'level' is already in line 2");
+	refuse("\"\\e\": 1\n\"\\e\": 2\n", ":2:1: the key '\\x1b' is already in line 1");
 	write_file("main.yaml", "collectors: {flows: {max_flows: 13}}\n");
 	refuse_with(NULL);
 	assert_string_equal(errors.text[0], "collectors.flows: max_flows brings bad luck");
