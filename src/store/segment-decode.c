@@ -94,6 +94,7 @@ static const char *decode_string_number(struct decoder *d)
 static void decode_actor(struct decoder *d, struct who *ret)
 {
 	ret->process.pid = (pid_t)read_number_max(&d->in, INT32_MAX);
+	ret->process.start_ns = read_number(&d->in);
 	ret->process.cgroup_id = read_number(&d->in);
 	strcpy(ret->process.comm, read_string(&d->in, COMM_LEN - 1));
 	ret->workload.kind = read_choice(&d->in, WORKLOAD_KIND_MAX_);
@@ -113,7 +114,7 @@ static void decode_dictionaries(struct decoder *d)
 	d->addresses = new_dictionary(d, sizeof(*d->addresses), 5, &d->n_addresses);
 	for (size_t i = 0; i < d->n_addresses && !d->in.failed; i++)
 		decode_address(&d->in, &d->addresses[i]);
-	d->actors = new_dictionary(d, sizeof(*d->actors), 8, &d->n_actors);
+	d->actors = new_dictionary(d, sizeof(*d->actors), 9, &d->n_actors);
 	for (size_t i = 0; i < d->n_actors && !d->in.failed; i++)
 		decode_actor(d, &d->actors[i]);
 }

@@ -26,6 +26,7 @@ static void encode_actor(struct byte_writer *w, const struct actor *actor,
 			 const struct actor_names *names)
 {
 	write_number(w, actor->pid);
+	write_number(w, actor->start_ns);
 	write_number(w, actor->cgroup_id);
 	write_string(w, actor->comm);
 	write_number(w, actor->kind);

@@ -21,6 +21,7 @@ static void endpoint_fill(const struct table *t, uint32_t address, uint16_t port
 	ret->port = port;
 	ret->external = external;
 	ret->process.pid = (pid_t)actor->pid;
+	ret->process.start_ns = actor->start_ns;
 	ret->process.cgroup_id = actor->cgroup_id;
 	memcpy(ret->process.comm, actor->comm, COMM_LEN);
 	ret->workload = (struct workload){

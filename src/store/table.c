@@ -144,6 +144,7 @@ static void update_name(struct table *t, uint32_t *name, const char *said)
 static int endpoint_actor(struct table *t, const struct endpoint *e, bool add, uint32_t *ret)
 {
 	struct actor actor = {
+		.start_ns = e->process.start_ns,
 		.cgroup_id = e->process.cgroup_id,
 		.pid = (uint32_t)e->process.pid,
 		.kind = e->workload.kind,

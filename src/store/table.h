@@ -57,6 +57,7 @@ struct row_drop {
 
 /* Who is at an end: process and workload, by their keys. Number 0 is nobody. */
 struct actor {
+	uint64_t start_ns; /* of the process */
 	uint64_t cgroup_id;
 	uint32_t pid;
 	uint32_t kind; /* enum workload_kind */
@@ -64,7 +65,7 @@ struct actor {
 	char comm[COMM_LEN]; /* padded with zeros */
 	uint32_t zero;
 };
-_Static_assert(sizeof(struct actor) == 40, "actor is compared as bytes");
+_Static_assert(sizeof(struct actor) == 48, "actor is compared as bytes");
 
 /* The workload's attributes, which may come late: strings. */
 struct actor_names {

@@ -25,7 +25,7 @@ static void make_end(unsigned n, struct endpoint *ret)
 	ret->address = v4;
 	ret->address.bytes[14] = (uint8_t)(n >> 3);
 	ret->address.bytes[15] = (uint8_t)(n & 7);
-	ret->process = (struct process_ref){ .pid = (pid_t)(n % 64) + 1, .cgroup_id = n % 64 };
+	ret->process = (struct process_ref){ .pid = (pid_t)(n % 64) + 1, .start_ns = n % 64, .cgroup_id = n % 64 };
 	strcpy(ret->process.comm, "worker");
 	ret->workload = (struct workload){ WORKLOAD_UNIT, id, name, "" };
 }

@@ -94,6 +94,7 @@ static void assert_same_end(const struct endpoint *a, const struct endpoint *b)
 	assert_int_equal(a->port, b->port);
 	assert_int_equal(a->external, b->external);
 	assert_int_equal(a->process.pid, b->process.pid);
+	assert_int_equal(a->process.start_ns, b->process.start_ns);
 	assert_int_equal(a->process.cgroup_id, b->process.cgroup_id);
 	assert_string_equal(a->process.comm, b->process.comm);
 	assert_int_equal(a->workload.kind, b->workload.kind);

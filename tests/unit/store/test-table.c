@@ -69,7 +69,7 @@ static void test_merge_of_one_key(void **state)
 /* Each part of the key makes a flow of its own. */
 static void test_parts_of_the_key(void **state)
 {
-	struct record base, r[12];
+	struct record base, r[13];
 	struct table *t;
 
 	assert_int_equal(table_new(100, &t), 0);
@@ -88,6 +88,7 @@ static void test_parts_of_the_key(void **state)
 	r[9].flow.local.workload.kind = WORKLOAD_POD;
 	r[10].flow.peer.workload.id = "another";
 	strcpy(r[11].flow.local.process.comm, "exec'd");
+	r[12].flow.local.process.start_ns++;
 	assert_int_equal(table_add(t, &base), 0);
 	for (size_t i = 0; i < ARRAY_SIZE(r); i++)
 		assert_int_equal(table_add(t, &r[i]), 0);
