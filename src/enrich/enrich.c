@@ -11,12 +11,12 @@
 
 #include "base/cleanup.h"
 #include "base/util.h"
-#include "enrich/sockets.h"
+#include "enrich/peers.h"
 #include "host/inventory.h"
 
 struct enrich {
 	struct inventory *inventory;
-	struct sockets *sockets;
+	struct peers *peers;
 	uint64_t now_ns; /* of the last step: the age of what is learnt */
 	size_t n_ranges;
 	struct ip_prefix ranges[];
@@ -38,7 +38,7 @@ int enrich_new(struct inventory *inventory, const struct ip_prefix *private_rang
 	enrich->n_ranges = n;
 	if (n > 0)
 		memcpy(enrich->ranges, private_ranges, n * sizeof(*private_ranges));
-	r = sockets_new(&enrich->sockets);
+	r = peers_new(&enrich->peers);
 	if (r < 0)
 		return r;
 	*ret = TAKE(enrich);
@@ -48,7 +48,7 @@ int enrich_new(struct inventory *inventory, const struct ip_prefix *private_rang
 struct enrich *enrich_free(struct enrich *enrich)
 {
 	if (enrich)
-		sockets_free(enrich->sockets);
+		peers_free(enrich->peers);
 	free(enrich);
 	return NULL;
 }
@@ -77,7 +77,7 @@ static bool name_by_address(struct enrich *enrich, const struct flow *flow, stru
 {
 	struct process_ref process;
 
-	if (!sockets_find(enrich->sockets, flow->netns, flow->protocol, end, &process))
+	if (!peers_find(enrich->peers, flow->netns, flow->protocol, end, &process))
 		return false;
 	end->process = process;
 	return name_by_process(enrich, end);
@@ -98,7 +98,7 @@ static void enrich_flow(struct enrich *enrich, struct flow *flow)
 	local->workload = peer->workload = (struct workload){ WORKLOAD_NONE, "", "", "" };
 	if (name_by_process(enrich, local)) {
 		here = true;
-		sockets_learn(enrich->sockets, flow->netns, flow->protocol, local, enrich->now_ns);
+		peers_learn(enrich->peers, flow->netns, flow->protocol, local, enrich->now_ns);
 	} else {
 		here = !is_elsewhere(flow) || name_by_address(enrich, flow, local);
 	}
@@ -117,17 +117,17 @@ void enrich_record(struct enrich *enrich, struct record *record)
 void enrich_expire(struct enrich *enrich, uint64_t now)
 {
 	enrich->now_ns = now;
-	sockets_expire(enrich->sockets, now);
+	peers_expire(enrich->peers, now);
 }
 
 size_t enrich_bytes(const struct enrich *enrich)
 {
 	return sizeof(*enrich) + enrich->n_ranges * sizeof(enrich->ranges[0]) +
-	       sockets_bytes(enrich->sockets);
+	       peers_bytes(enrich->peers);
 }
 
 void enrich_losses(const struct enrich *enrich,
 		   void (*fn)(void *userdata, const struct loss *loss), void *userdata)
 {
-	fn(userdata, &(struct loss){ "enrich.sockets_full", sockets_full(enrich->sockets) });
+	fn(userdata, &(struct loss){ "enrich.peers_full", peers_full(enrich->peers) });
 }

@@ -11,7 +11,7 @@
 #include "base/util.h"
 #include "base/work.h"
 #include "enrich/enrich.h"
-#include "enrich/sockets.h"
+#include "enrich/peers.h"
 #include "host/inventory.h"
 #include "model/address.h"
 #include "tests/unit/host/tree.h"
@@ -174,10 +174,10 @@ static void test_ages(void **state)
 
 	enrich_expire(w->enrich, now);
 	enrich_record(w->enrich, &server);
-	enrich_expire(w->enrich, now + SOCKETS_AGE_NS - 1);
+	enrich_expire(w->enrich, now + PEERS_AGE_NS - 1);
 	enrich_record(w->enrich, &client);
 	assert_int_equal(client.flow.peer.workload.kind, WORKLOAD_UNIT);
-	enrich_expire(w->enrich, now + SOCKETS_AGE_NS);
+	enrich_expire(w->enrich, now + PEERS_AGE_NS);
 	client.flow.peer.process = (struct process_ref){ 0 };
 	enrich_record(w->enrich, &client);
 	assert_int_equal(client.flow.peer.workload.kind, WORKLOAD_NONE);
@@ -239,7 +239,7 @@ static void test_what_is_no_flow(void **state)
 
 static void add_loss(void *userdata, const struct loss *loss)
 {
-	assert_string_equal(loss->site, "enrich.sockets_full");
+	assert_string_equal(loss->site, "enrich.peers_full");
 	*(uint64_t *)userdata += loss->count;
 }
 
@@ -249,7 +249,7 @@ static void test_full(void **state)
 	uint64_t lost = 0, now = now_ns(CLOCK_BOOTTIME);
 	struct record record;
 
-	for (int i = 0; i < SOCKETS_MAX + 10; i++) {
+	for (int i = 0; i < PEERS_MAX + 10; i++) {
 		record = flow(HOST_NS, of(end("10.0.0.1", (uint16_t)i), 10, w->service, "nginx"),
 			      end("10.0.0.2", 1));
 		enrich_record(w->enrich, &record);
@@ -258,7 +258,7 @@ static void test_full(void **state)
 	enrich_losses(w->enrich, add_loss, &lost);
 	assert_int_equal(lost, 10);
 	assert_true(enrich_bytes(w->enrich) < 4 * 1024 * 1024);
-	enrich_expire(w->enrich, now + 2 * SOCKETS_AGE_NS);
+	enrich_expire(w->enrich, now + 2 * PEERS_AGE_NS);
 	assert_true(enrich_bytes(w->enrich) < 4096);
 }
 

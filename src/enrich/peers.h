@@ -10,22 +10,22 @@
 
 #include "model/flow.h"
 
-#define SOCKETS_MAX 16384
-#define SOCKETS_AGE_NS UINT64_C(15000000000) /* three steps without a flow */
+#define PEERS_MAX 16384
+#define PEERS_AGE_NS UINT64_C(15000000000) /* three steps without a flow */
 
-struct sockets;
+struct peers;
 
-int sockets_new(struct sockets **ret);
-struct sockets *sockets_free(struct sockets *s); /* takes NULL */
+int peers_new(struct peers **ret);
+struct peers *peers_free(struct peers *s); /* takes NULL */
 
 /* end->process has this address and port in the namespace netns. */
-void sockets_learn(struct sockets *s, uint64_t netns, uint8_t protocol, const struct endpoint *end,
+void peers_learn(struct peers *s, uint64_t netns, uint8_t protocol, const struct endpoint *end,
 		   uint64_t now_ns);
 /* The process behind an end of a flow that was seen in netns. false: not known, or several
  * namespaces use that address and port. ret is a bare reference: without comm. */
-bool sockets_find(const struct sockets *s, uint64_t netns, uint8_t protocol,
+bool peers_find(const struct peers *s, uint64_t netns, uint8_t protocol,
 		  const struct endpoint *end, struct process_ref *ret);
 
-void sockets_expire(struct sockets *s, uint64_t now_ns);
-size_t sockets_bytes(const struct sockets *s);
-uint64_t sockets_full(const struct sockets *s); /* ends that found no room */
+void peers_expire(struct peers *s, uint64_t now_ns);
+size_t peers_bytes(const struct peers *s);
+uint64_t peers_full(const struct peers *s); /* ends that found no room */

@@ -4,7 +4,7 @@
  * their key. Other addresses are looked for from everywhere (a pod is asked for in the host's
  * namespace); where two namespaces use the same one, nobody is named rather than the wrong one.
  */
-#include "enrich/sockets.h"
+#include "enrich/peers.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -12,7 +12,7 @@
 #include "base/cleanup.h"
 #include "base/hashmap.h"
 
-struct sockets {
+struct peers {
 	struct hashmap *map; /* struct key -> struct owner */
 	uint64_t full;
 };
@@ -31,21 +31,21 @@ struct owner {
 	bool ambiguous;
 };
 
-int sockets_new(struct sockets **ret)
+int peers_new(struct peers **ret)
 {
-	_cleanup_free_ struct sockets *s = calloc(1, sizeof(*s));
+	_cleanup_free_ struct peers *s = calloc(1, sizeof(*s));
 	int r;
 
 	if (!s)
 		return -ENOMEM;
-	r = hashmap_new(sizeof(struct key), sizeof(struct owner), SOCKETS_MAX, &s->map);
+	r = hashmap_new(sizeof(struct key), sizeof(struct owner), PEERS_MAX, &s->map);
 	if (r < 0)
 		return r;
 	*ret = TAKE(s);
 	return 0;
 }
 
-struct sockets *sockets_free(struct sockets *s)
+struct peers *peers_free(struct peers *s)
 {
 	if (s)
 		hashmap_free(s->map);
@@ -70,7 +70,7 @@ static bool is_owner(const struct owner *owner, const struct process_ref *proces
 	return owner->pid == process->pid && owner->cgroup_id == process->cgroup_id;
 }
 
-void sockets_learn(struct sockets *s, uint64_t netns, uint8_t protocol, const struct endpoint *end,
+void peers_learn(struct peers *s, uint64_t netns, uint8_t protocol, const struct endpoint *end,
 		   uint64_t now_ns)
 {
 	struct key key = key_of(netns, protocol, end);
@@ -92,7 +92,7 @@ void sockets_learn(struct sockets *s, uint64_t netns, uint8_t protocol, const st
 	owner->seen_ns = now_ns;
 }
 
-bool sockets_find(const struct sockets *s, uint64_t netns, uint8_t protocol,
+bool peers_find(const struct peers *s, uint64_t netns, uint8_t protocol,
 		  const struct endpoint *end, struct process_ref *ret)
 {
 	struct key key = key_of(netns, protocol, end);
@@ -108,24 +108,24 @@ bool sockets_find(const struct sockets *s, uint64_t netns, uint8_t protocol,
 	return true;
 }
 
-void sockets_expire(struct sockets *s, uint64_t now_ns)
+void peers_expire(struct peers *s, uint64_t now_ns)
 {
 	const struct key *key;
 	struct owner *owner;
 
 	HASHMAP_FOREACH(s->map, pos, key, owner)
-		if (owner->seen_ns + SOCKETS_AGE_NS <= now_ns)
+		if (owner->seen_ns + PEERS_AGE_NS <= now_ns)
 			hashmap_remove_at(s->map, &pos);
 	if (hashmap_size(s->map) == 0)
 		hashmap_clear(s->map);
 }
 
-size_t sockets_bytes(const struct sockets *s)
+size_t peers_bytes(const struct peers *s)
 {
 	return sizeof(*s) + hashmap_bytes(s->map);
 }
 
-uint64_t sockets_full(const struct sockets *s)
+uint64_t peers_full(const struct peers *s)
 {
 	return s->full;
 }
