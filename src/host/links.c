@@ -59,7 +59,7 @@ struct links {
 	struct links_stats stats;
 	unsigned references; /* the owner and each job under way */
 	bool closed;
-	unsigned char buffer[MESSAGE_MAX];
+	_Alignas(struct nlmsghdr) unsigned char buffer[MESSAGE_MAX];
 };
 
 static void request_dump(struct links *links, const struct netns_ref *ns);
