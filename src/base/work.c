@@ -34,10 +34,12 @@ struct lane {
 	bool started;
 	pthread_cond_t wake;
 	struct queue queue;
+	bool busy; /* a job runs */
 };
 
 struct work {
 	sd_event_source *source;
+	pthread_cond_t idle; /* a lane ran out of jobs */
 	int event_fd;
 	pthread_mutex_t lock; /* guards what follows */
 	bool stopping;
@@ -97,10 +99,13 @@ static void *lane_main(void *arg)
 			pthread_cond_wait(&lane->wake, &work->lock);
 			continue;
 		}
+		lane->busy = true;
 		pthread_mutex_unlock(&work->lock);
 		job->run(job->arg);
 		pthread_mutex_lock(&work->lock);
+		lane->busy = false;
 		queue_push(&work->finished, job);
+		pthread_cond_signal(&work->idle);
 		notify_loop(work);
 	}
 	pthread_mutex_unlock(&work->lock);
@@ -144,6 +149,7 @@ int work_new(sd_event *event, struct work **ret)
 	if (!work)
 		return -ENOMEM;
 	pthread_mutex_init(&work->lock, NULL);
+	pthread_cond_init(&work->idle, NULL);
 	queue_init(&work->finished);
 	for (int i = 0; i < WORK_LANE_MAX_; i++) {
 		work->lanes[i].work = work;
@@ -177,6 +183,7 @@ struct work *work_free(struct work *work)
 	finish_jobs(work);
 	sd_event_source_disable_unref(work->source);
 	close_fd(work->event_fd);
+	pthread_cond_destroy(&work->idle);
 	pthread_mutex_destroy(&work->lock);
 	free(work);
 	return NULL;
@@ -222,4 +229,27 @@ int work_run(struct work *work, enum work_lane lane_id, void (*run)(void *arg),
 	if (r < 0)
 		free(job);
 	return r;
+}
+
+static bool all_idle(const struct work *work)
+{
+	for (int i = 0; i < WORK_LANE_MAX_; i++)
+		if (work->lanes[i].busy || work->lanes[i].queue.first)
+			return false;
+	return true;
+}
+
+/* A done() may queue more: round and round until there is nothing. */
+void work_drain(struct work *work)
+{
+	bool more = true;
+
+	while (more) {
+		pthread_mutex_lock(&work->lock);
+		while (!all_idle(work))
+			pthread_cond_wait(&work->idle, &work->lock);
+		more = work->finished.first != NULL;
+		pthread_mutex_unlock(&work->lock);
+		finish_jobs(work);
+	}
 }

@@ -12,6 +12,7 @@
 struct work;
 
 enum work_lane {
+	WORK_LANE_BPF, /* draining maps */
 	WORK_LANE_NET, /* setns, TC attach, interface counters */
 	WORK_LANE_STORE, /* SQLite */
 	WORK_LANE_FILES, /* /proc scans, cgroup files, the container runtimes' state */
@@ -28,6 +29,10 @@ struct work *work_free(struct work *work);
  * done may be NULL. Threads start at the first job of their lane. */
 int work_run(struct work *work, enum work_lane lane, void (*job)(void *arg),
 	     void (*done)(void *arg), void *arg);
+
+/* Waits until all that is queued now has run, and calls its done(); blocks the loop. For taking
+ * parts down that lent something to their jobs. */
+void work_drain(struct work *work);
 
 static inline void work_free_p(struct work **work)
 {
