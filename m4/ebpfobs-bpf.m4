@@ -29,7 +29,8 @@ AC_DEFUN([EBPFOBS_BPF_TOOLCHAIN], [
 		[AC_MSG_ERROR([no BPF register names are known for CPU $host_cpu])])
 	AC_SUBST([BPF_ARCH])
 
-	BPF_CFLAGS="--target=bpf -D__TARGET_ARCH_$BPF_ARCH -O2 -g -Wall -Wextra -Wno-unused-parameter -Wno-address-of-packed-member -Wno-compare-distinct-pointer-types -fno-stack-protector"
+	dnl v3: 32-bit arithmetic and jumps, which Linux 5.1 and later run.
+	BPF_CFLAGS="--target=bpf -mcpu=v3 -D__TARGET_ARCH_$BPF_ARCH -O2 -g -Wall -Wextra -Wno-unused-parameter -Wno-address-of-packed-member -Wno-compare-distinct-pointer-types -fno-stack-protector"
 	dnl <linux/types.h> includes <asm/types.h>, which Debian keeps in the multiarch directory
 	dnl that "--target=bpf" does not look into.
 	multiarch=`$CC -print-multiarch 2>/dev/null`

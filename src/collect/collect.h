@@ -15,15 +15,20 @@
 #include "model/record.h"
 #include "model/status.h"
 
-struct work;
+struct bpf_env;
+struct host_roots;
 struct inventory;
 struct scope;
+struct sockets;
+struct work;
 
 /* What the daemon lends to a collector; all of it outlives the collector. */
 struct collect_env {
 	sd_event *event;
 	struct work *work; /* for what can block */
 	struct inventory *inventory; /* who runs here (src/host) */
+	struct bpf_env *bpf; /* what the skeletons share (collect/shared/bpf.h) */
+	struct sockets *sockets; /* who made which socket (collect/shared/sockets.h) */
 	const struct scope *scope; /* what the user wants to see */
 	const char *hooks; /* "auto" or the rung that the user forces */
 	const char *state_dir; /* absolute; exists */
@@ -65,9 +70,10 @@ struct collect_ops {
 	void (*metrics)(const struct collector *c, struct metric_sink *sink);
 	/* Bytes that its maps, rings and programs hold in the kernel, from our own sizes. */
 	uint64_t (*bpf_bytes)(const struct collector *c);
-	/* Asks for fewer kernel bytes (the memory limit is near): shrink, count what it costs and
-	 * name it in status(). Returns what was given up, 0 if nothing is left to give. */
-	uint64_t (*shrink)(struct collector *c, uint64_t bytes);
+	/* The bytes that the collector's tables may take, in the kernel and here together (a share of
+	 * memory.limit): it caps them, counts what then finds no room, and names the cap in status()
+	 * once it was felt. Called at the start and whenever the share changes. */
+	void (*budget)(struct collector *c, uint64_t bytes);
 
 	/* Removes from the kernel what an earlier run left behind (ebpfobsd --cleanup and the next
 	 * start); runtime_dir says what that was. May be NULL. */

@@ -1,0 +1,696 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Flows: TC programs at the ingress and egress of interfaces. Each packet is counted once per role
+ * of interface and network namespace, in the sums of its interface and in its flow; the flow is
+ * told which process owns its ends.
+ *
+ * - These two programs are loaded once. What is attached to an interface is a stub of six
+ *   instructions, made by user space, that puts the interface's slot into tc_classid and
+ *   tail-calls. So an interface is known without a look-up by ifindex (which names another
+ *   interface in each namespace), at 10 KB less per interface than a program of its own.
+ *   tc_classid is free for this: cls_bpf sets it before each program and reads it only after a
+ *   verdict; TCX does not use it.
+ * - The verdict is always "unspecified, ask the next": others' chains go on.
+ * - Flows live in two tables that take turns ("epochs"). User space flips the epoch, waits for an
+ *   RCU grace period, and drains the other table when no program can hold a pointer into it:
+ *   no packet falls between two readings, and no packet has to read a clock.
+ * - No helper that reads kernel memory is used: loads under lockdown=confidentiality.
+ */
+#include "lib/kernel.h"
+#include "lib/packet.h"
+#include "lib/socket.h"
+#include "wire/flows.h"
+
+#define VERDICT_NEXT (-1) /* TC_ACT_UNSPEC = TCX_NEXT */
+#define TRIES_MAX 8 /* look-ups for an owner per flow, hook and step */
+#define TCP_HEALTH_EVERY 16 /* packets; a power of two */
+
+volatile struct wire_flows_settings settings = {};
+
+struct flow_table {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1); /* user space sets it before loading, as below */
+	__type(key, struct wire_flow_key);
+	__type(value, struct wire_flow);
+};
+struct flow_table flows_even SEC(".maps"), flows_odd SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32); /* slot */
+	__type(value, struct wire_interface);
+} interfaces SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32); /* slot * 2 + epoch's lowest bit */
+	__type(value, struct wire_interface_count);
+} interface_counts SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct wire_link_key);
+	__type(value, __u32); /* role */
+} links SEC(".maps");
+
+/* User space makes the entries of a role and namespace before it attaches the first interface. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct wire_untracked_key);
+	__type(value, struct wire_untracked_count);
+} untracked SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 256 * 1024);
+} overflow SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct wire_flow);
+} new_flow SEC(".maps");
+
+/* Never read here: user space updates it to wait for a grace period, because the kernel lets the
+ * update of a map of maps return only when no program runs that could have seen the old one. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__array(values, struct {
+		__uint(type, BPF_MAP_TYPE_ARRAY);
+		__uint(max_entries, 1);
+		__type(key, __u32);
+		__type(value, __u32);
+	});
+} grace SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 2);
+	__type(key, __u32); /* enum wire_hook */
+	__type(value, __u32);
+} programs SEC(".maps");
+
+/* What a packet adds to a count. */
+struct weight {
+	__u64 bytes, more_packets, more_bytes;
+};
+
+static __always_inline void count_atomic(struct wire_count *count, const struct weight *weight)
+{
+	__sync_fetch_and_add(&count->skbs, 1);
+	__sync_fetch_and_add(&count->bytes, weight->bytes);
+	if (weight->more_packets) {
+		__sync_fetch_and_add(&count->more_packets, weight->more_packets);
+		__sync_fetch_and_add(&count->more_bytes, weight->more_bytes);
+	}
+}
+
+/* For per-CPU values: TC programs run with softirqs off, so nothing comes between. */
+static __always_inline void count_here(struct wire_count *count, const struct weight *weight)
+{
+	count->skbs++;
+	count->bytes += weight->bytes;
+	count->more_packets += weight->more_packets;
+	count->more_bytes += weight->more_bytes;
+}
+
+/* The headers that each segment repeats. Of a tunnel both: the segments are cut from the inside. */
+static __noinline __u32 segment_headers(struct __sk_buff *skb, const struct packet *packet)
+{
+	struct packet inner;
+
+	if (!packet)
+		return 0;
+	inner = *packet;
+	if (packet->protocol == IPPROTO_TCP || packet->inner)
+		return packet->offset;
+	if (packet_enter_tunnel(skb, &inner) && packet_parse_ip(skb, &inner) == 0 &&
+	    packet_parse_transport(skb, &inner) == 0)
+		return inner.offset;
+	return packet->offset;
+}
+
+/*
+ * How many packets on the wire the skb is, and their bytes. gso_segs may be 0 with gso_size set
+ * (kernel commit cf62089b0edd).
+ */
+static __always_inline void weigh(struct __sk_buff *skb, const struct packet *packet,
+				  struct weight *weight)
+{
+	__u32 size = skb->gso_size, segments = skb->gso_segs, headers;
+
+	weight->bytes = skb->len;
+	weight->more_packets = 0;
+	weight->more_bytes = 0;
+	if (!size)
+		return;
+	headers = segment_headers(skb, packet);
+	if (!segments && skb->len > headers)
+		segments = (skb->len - headers + size - 1) / size;
+	if (segments > 1) {
+		weight->more_packets = segments - 1;
+		weight->more_bytes = weight->more_packets * headers;
+	}
+}
+
+/* Replaces what is known of an end, unless that is better. */
+static __always_inline void owner_set(struct wire_owner *end, const struct wire_owner *owner,
+				      __u8 kind, __u8 side)
+{
+	if (end->kind > kind)
+		return;
+	if (owner)
+		*end = *owner;
+	end->kind = kind;
+	if (side != WIRE_SIDE_UNKNOWN)
+		end->side = side;
+}
+
+/* Which side a socket is as far as it tells by itself: a UDP socket that was bound and talks to
+ * anybody serves. TCP: what accept() or the pass over existing sockets wrote. */
+static __always_inline __u8 socket_side(const struct bpf_sock *sk, const struct wire_socket *known)
+{
+	if (known->owner.side != WIRE_SIDE_UNKNOWN || sk->protocol == IPPROTO_TCP)
+		return known->owner.side;
+	return known->bound && sk->state != STATE_ESTABLISHED ? WIRE_SIDE_SERVER : WIRE_SIDE_CLIENT;
+}
+
+/* Closed by its process, but not done yet. */
+static __always_inline int is_orphan(const struct bpf_sock *sk)
+{
+	return sk->protocol == IPPROTO_TCP &&
+	       (sk->state == STATE_FIN_WAIT1 || sk->state == STATE_FIN_WAIT2 ||
+		sk->state == STATE_LAST_ACK || sk->state == STATE_CLOSING);
+}
+
+/* What a hook that cannot reach SK_STORAGE noted about this socket, or NULL. */
+static __always_inline struct wire_claim *claim_of(const struct bpf_sock *sk)
+{
+	__u64 address = (__u64)sk;
+	struct wire_claim *claim = bpf_map_lookup_elem(&claims, &address);
+
+	if (!claim || claim->local_port != sk->src_port ||
+	    claim->peer_port != bpf_ntohs(sk->dst_port))
+		return NULL;
+	return claim;
+}
+
+/* Moves a claim to the socket itself, making its entry if need be. */
+static __always_inline struct wire_socket *claim_take(struct bpf_sock *sk)
+{
+	struct wire_claim *claim = claim_of(sk);
+	struct wire_socket *known;
+	__u64 address = (__u64)sk;
+
+	if (!claim)
+		return NULL;
+	known = bpf_sk_storage_get(&sockets, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!known)
+		return NULL;
+	known->owner = claim->owner;
+	known->bound = claim->bound;
+	bpf_map_delete_elem(&claims, &address);
+	return known;
+}
+
+/*
+ * What skb->sk tells about the sender: at egress, and at the ingress of a veth, to which the skb
+ * comes with its socket (kernel commit 9c4c325252c5).
+ */
+static __always_inline int attribute_sender(struct __sk_buff *skb, struct wire_flow *flow,
+					    const struct wire_flow_key *key, __u32 hook,
+					    __u32 sender)
+{
+	struct wire_owner *end = &flow->end[sender];
+	struct bpf_sock *sk = skb->sk;
+	struct wire_socket *known;
+	__u8 side;
+
+	if (!sk) {
+		if (hook == WIRE_EGRESS)
+			owner_set(end, NULL,
+				  skb->ingress_ifindex ? WIRE_OWNER_FORWARDED : WIRE_OWNER_KERNEL,
+				  0);
+		return 0;
+	}
+	sk = bpf_sk_fullsock(sk);
+	if (!sk) /* the request socket of a SYN-ACK */
+		return 0;
+	/* A receiver's socket may be set too, by early demux or another program. */
+	if ((key->protocol == IPPROTO_TCP || key->protocol == IPPROTO_UDP) &&
+	    sk->src_port != key->port[sender])
+		return 0;
+	known = claim_take(sk);
+	if (!known)
+		known = bpf_sk_storage_get(&sockets, sk, NULL, 0);
+	if (!known) {
+		owner_set(end, NULL, is_orphan(sk) ? WIRE_OWNER_ORPHAN : WIRE_OWNER_UNKNOWN, 0);
+		return 0;
+	}
+	side = socket_side(sk, known);
+	/* A TCP socket of its own that sends is one that connected. */
+	if (side == WIRE_SIDE_UNKNOWN && known->cookie == bpf_get_socket_cookie(skb))
+		side = WIRE_SIDE_CLIENT;
+	if (side != WIRE_SIDE_UNKNOWN)
+		owner_set(end, &known->owner, WIRE_OWNER_PROCESS, side);
+	else
+		owner_set(end, &known->owner, WIRE_OWNER_INHERITED, WIRE_SIDE_SERVER);
+	return end->kind == WIRE_OWNER_PROCESS;
+}
+
+static __always_inline int address_is_v4(const struct wire_address *a)
+{
+	return !a->words[0] && !a->words[1] && a->words[2] == bpf_htonl(0xffff);
+}
+
+/* Fills the tuple from sender to receiver; returns the size that tells the family. */
+static __always_inline __u32 tuple_fill(struct bpf_sock_tuple *tuple,
+					const struct wire_flow_key *key, __u32 sender)
+{
+	__u32 receiver = (sender ^ 1) & 1;
+
+	if (address_is_v4(&key->address[0])) {
+		tuple->ipv4.saddr = key->address[sender].words[3];
+		tuple->ipv4.daddr = key->address[receiver].words[3];
+		tuple->ipv4.sport = bpf_htons(key->port[sender]);
+		tuple->ipv4.dport = bpf_htons(key->port[receiver]);
+		return sizeof(tuple->ipv4);
+	}
+	__builtin_memcpy(tuple->ipv6.saddr, &key->address[sender], 16);
+	__builtin_memcpy(tuple->ipv6.daddr, &key->address[receiver], 16);
+	tuple->ipv6.sport = bpf_htons(key->port[sender]);
+	tuple->ipv6.dport = bpf_htons(key->port[receiver]);
+	return sizeof(tuple->ipv6);
+}
+
+/* Asks the kernel's table which TCP socket the packet is for. */
+static __always_inline void receiver_tcp(struct __sk_buff *skb, struct wire_owner *end,
+					 struct bpf_sock_tuple *tuple, __u32 size)
+{
+	struct bpf_sock *sk, *full;
+	struct wire_socket *known;
+
+	sk = bpf_skc_lookup_tcp(skb, tuple, size, BPF_F_CURRENT_NETNS, 0);
+	if (!sk) {
+		owner_set(end, NULL, WIRE_OWNER_NO_SOCKET, 0);
+		return;
+	}
+	if (sk->state == STATE_TIME_WAIT)
+		owner_set(end, NULL, WIRE_OWNER_TIME_WAIT, 0);
+	full = bpf_sk_fullsock(sk);
+	if (full) {
+		known = bpf_sk_storage_get(&sockets, full, NULL, 0);
+		if (!known)
+			owner_set(end, NULL, WIRE_OWNER_UNKNOWN, 0);
+		else if (known->owner.side != WIRE_SIDE_UNKNOWN)
+			owner_set(end, &known->owner, WIRE_OWNER_PROCESS, known->owner.side);
+		else if (full->state == STATE_LISTEN)
+			owner_set(end, &known->owner, WIRE_OWNER_LISTENER, WIRE_SIDE_SERVER);
+		else /* its cookie cannot be asked for here; egress will tell */
+			owner_set(end, &known->owner, WIRE_OWNER_INHERITED, 0);
+	}
+	bpf_sk_release(sk);
+}
+
+static __always_inline void receiver_udp(struct __sk_buff *skb, struct wire_owner *end,
+					 struct bpf_sock_tuple *tuple, __u32 size)
+{
+	struct wire_socket *known;
+	struct bpf_sock *sk;
+
+	sk = bpf_sk_lookup_udp(skb, tuple, size, BPF_F_CURRENT_NETNS, 0);
+	if (!sk) {
+		owner_set(end, NULL, WIRE_OWNER_NO_SOCKET, 0);
+		return;
+	}
+	known = bpf_sk_storage_get(&sockets, sk, NULL, 0);
+	if (known)
+		owner_set(end, &known->owner, WIRE_OWNER_PROCESS, socket_side(sk, known));
+	else
+		owner_set(end, NULL, WIRE_OWNER_UNKNOWN, 0);
+	bpf_sk_release(sk);
+}
+
+static __always_inline int attribute_receiver(struct __sk_buff *skb, struct wire_flow *flow,
+					      const struct wire_flow_key *key, __u32 sender)
+{
+	struct wire_owner *end = &flow->end[(sender ^ 1) & 1];
+	struct bpf_sock_tuple tuple = {};
+	__u32 size;
+
+	if (end->kind == WIRE_OWNER_PROCESS)
+		return 1;
+	if (key->role_flags & (WIRE_KEY_FRAGMENT | WIRE_KEY_INNER))
+		return 0;
+	size = tuple_fill(&tuple, key, sender);
+	if (key->protocol == IPPROTO_TCP)
+		receiver_tcp(skb, end, &tuple, size);
+	else if (key->protocol == IPPROTO_UDP)
+		receiver_udp(skb, end, &tuple, size);
+	return end->kind == WIRE_OWNER_PROCESS;
+}
+
+/* how: bit 0 the hook, bit 1 the sender */
+static __noinline int attribute(struct __sk_buff *skb, struct wire_flow *flow,
+				const struct wire_flow_key *key, __u32 how)
+{
+	__u32 hook = how & 1, sender = how >> 1 & 1;
+	int settled;
+
+	if (!flow || !key)
+		return 0;
+	settled = attribute_sender(skb, flow, key, hook, sender);
+	if (hook == WIRE_INGRESS)
+		settled = attribute_receiver(skb, flow, key, sender);
+	flow->tries[hook]++;
+	if (settled || flow->tries[hook] >= TRIES_MAX)
+		flow->settled[hook] = 1;
+	return 0;
+}
+
+/* Reads round trip time and retransmits from the sender's socket. A retransmit is counted in the
+ * flow that reads it first: the socket remembers how many were. */
+static __noinline int tcp_health(struct __sk_buff *skb, struct wire_flow *flow)
+{
+	struct bpf_sock *sk = skb->sk;
+	struct wire_socket *known;
+	struct bpf_tcp_sock *tcp;
+	__u32 retransmits;
+
+	if (!sk || !flow)
+		return 0;
+	sk = bpf_sk_fullsock(sk);
+	if (!sk)
+		return 0;
+	tcp = bpf_tcp_sock(sk);
+	if (!tcp)
+		return 0;
+	if (tcp->srtt_us)
+		flow->rtt_us = tcp->srtt_us >> 3;
+	retransmits = tcp->total_retrans;
+	known = bpf_sk_storage_get(&sockets, sk, NULL, 0);
+	if (known && retransmits != known->retransmits) {
+		__sync_fetch_and_add(&flow->retransmits, retransmits - known->retransmits);
+		known->retransmits = retransmits;
+	}
+	return 0;
+}
+
+static __always_inline void *table_lookup(__u32 epoch, const struct wire_flow_key *key)
+{
+	if (epoch & 1)
+		return bpf_map_lookup_elem(&flows_odd, key);
+	return bpf_map_lookup_elem(&flows_even, key);
+}
+
+/* False: the table is full, or as full as the memory limit lets it be. */
+static __always_inline int table_insert(__u32 epoch, const struct wire_flow_key *key,
+					const struct wire_flow *flow)
+{
+	volatile __u64 *begun = &settings.begun[epoch & 1];
+	long r;
+
+	if (*begun >= settings.cap)
+		return 0;
+	if (epoch & 1)
+		r = bpf_map_update_elem(&flows_odd, key, flow, BPF_NOEXIST);
+	else
+		r = bpf_map_update_elem(&flows_even, key, flow, BPF_NOEXIST);
+	if (r == 0)
+		__sync_fetch_and_add(begun, 1);
+	return r == 0 || r == -17 /* EEXIST: another CPU was first */;
+}
+
+struct sighting {
+	__u32 epoch;
+	__u32 hook;
+	__u32 sender; /* end of the key that sent the packet */
+	__u32 counts; /* 0: seen before in this role, only looked at for the owner */
+	struct weight weight;
+};
+
+static __always_inline void untracked_count(const struct wire_interface *interface, __u8 reason,
+					    const struct sighting *seen)
+{
+	struct wire_untracked_key key = {
+		.netns = interface->netns,
+		.role = interface->role,
+		.reason = reason,
+	};
+	struct wire_untracked_count *count = bpf_map_lookup_elem(&untracked, &key);
+
+	if (count)
+		count_atomic(&count->count[seen->epoch & 1][seen->hook & 1], &seen->weight);
+}
+
+/* The table is full: the packet travels alone, with its counts, while the step's allowance lasts.
+ * True if it does. */
+static __always_inline int overflow_send(const struct wire_flow_key *key,
+					 const struct wire_flow *flow, __u32 epoch)
+{
+	struct wire_overflow *event;
+
+	if ((__s64)settings.overflow_left <= 0)
+		return 0;
+	__sync_fetch_and_add((__u64 *)&settings.overflow_left, (__u64)-1);
+	event = bpf_ringbuf_reserve(&overflow, sizeof(*event), 0);
+	if (!event)
+		return 0;
+	event->key = *key;
+	event->flow = *flow;
+	event->epoch = epoch;
+	bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+	return 1;
+}
+
+static __always_inline int in_scope(const struct wire_flow *flow)
+{
+	return !settings.scope_by_owner || flow->end[0].kind >= WIRE_OWNER_LISTENER ||
+	       flow->end[1].kind >= WIRE_OWNER_LISTENER;
+}
+
+/* The first packet of a flow in this step. Returns the flow, or NULL with the packet accounted. */
+static __always_inline struct wire_flow *flow_begin(struct __sk_buff *skb,
+						    const struct wire_interface *interface,
+						    const struct wire_flow_key *key,
+						    const struct sighting *seen)
+{
+	struct wire_flow *flow;
+	__u32 zero = 0;
+
+	flow = bpf_map_lookup_elem(&new_flow, &zero);
+	if (!flow)
+		return NULL;
+	__builtin_memset(flow, 0, sizeof(*flow));
+	flow->first_ns = bpf_ktime_get_ns();
+	flow->first_sender = seen->sender;
+	attribute(skb, flow, key, seen->hook | seen->sender << 1);
+	if (!in_scope(flow)) {
+		if (seen->counts)
+			untracked_count(interface, WIRE_UNTRACKED_FILTERED, seen);
+		return NULL;
+	}
+	if (table_insert(seen->epoch, key, flow))
+		return table_lookup(seen->epoch, key);
+	if (!seen->counts)
+		return NULL;
+	count_here(&flow->sent[seen->sender & 1], &seen->weight);
+	if (!overflow_send(key, flow, seen->epoch))
+		untracked_count(interface, WIRE_UNTRACKED_MAP_FULL, seen);
+	return NULL;
+}
+
+static __always_inline void flow_update(struct __sk_buff *skb, struct wire_flow *flow,
+					const struct packet *packet, const struct sighting *seen)
+{
+	__u32 sender = seen->sender & 1;
+	__u8 flags = packet->tcp_flags;
+
+	if (seen->counts)
+		count_atomic(&flow->sent[sender], &seen->weight);
+	if (packet->protocol != IPPROTO_TCP)
+		return;
+	if ((flow->tcp_flags[sender] | flags) != flow->tcp_flags[sender])
+		flow->tcp_flags[sender] |= flags;
+	if (flags & TCP_RST && seen->counts)
+		__sync_fetch_and_add(&flow->resets, 1);
+	if (flags & (TCP_SYN | TCP_FIN | TCP_RST) ||
+	    (flow->sent[sender].skbs & (TCP_HEALTH_EVERY - 1)) == 1)
+		tcp_health(skb, flow);
+}
+
+/* 0: a first, 1: b first, 2: equal. Any order will do that is the same for both directions. */
+static __always_inline __u32 address_order(const struct wire_address *a,
+					   const struct wire_address *b)
+{
+	if (a->words[3] != b->words[3])
+		return a->words[3] > b->words[3];
+	if (a->words[2] != b->words[2])
+		return a->words[2] > b->words[2];
+	if (a->words[1] != b->words[1])
+		return a->words[1] > b->words[1];
+	if (a->words[0] != b->words[0])
+		return a->words[0] > b->words[0];
+	return 2;
+}
+
+/* Puts the ends in order; returns which one sent the packet. */
+static __always_inline __u32 key_fill(struct wire_flow_key *key, const struct packet *packet,
+				      const struct wire_interface *interface)
+{
+	__u32 sender = address_order(&packet->source, &packet->destination);
+
+	if (sender == 2)
+		sender = packet->source_port > packet->destination_port;
+	if (sender) {
+		key->address[0] = packet->destination;
+		key->address[1] = packet->source;
+		key->port[0] = packet->destination_port;
+		key->port[1] = packet->source_port;
+	} else {
+		key->address[0] = packet->source;
+		key->address[1] = packet->destination;
+		key->port[0] = packet->source_port;
+		key->port[1] = packet->destination_port;
+	}
+	key->protocol = packet->protocol;
+	key->netns = interface->netns;
+	key->role_flags = interface->role;
+	if (packet->fragment)
+		key->role_flags |= WIRE_KEY_FRAGMENT;
+	if (packet->inner)
+		key->role_flags |= WIRE_KEY_INNER;
+	return sender;
+}
+
+/*
+ * A role counts a packet where it comes in; where it goes out only if it did not come in through
+ * the same role (notes: forwarded skbs keep ingress_ifindex, the host's own have 0, and crossing a
+ * namespace or leaving a tunnel clears it). Loopback counts at ingress: all of it passes both.
+ */
+static __always_inline int counted_elsewhere(struct __sk_buff *skb,
+					     const struct wire_interface *interface, __u32 hook)
+{
+	struct wire_link_key key;
+	__u32 *role;
+
+	if (hook == WIRE_INGRESS)
+		return 0;
+	if (interface->role == WIRE_ROLE_LOOPBACK)
+		return 1;
+	if (!skb->ingress_ifindex)
+		return 0;
+	key.ifindex = skb->ingress_ifindex;
+	key.netns = interface->netns;
+	role = bpf_map_lookup_elem(&links, &key);
+	return role && *role == interface->role;
+}
+
+static __always_inline int protocol_wanted(__u8 protocol)
+{
+	__u32 wanted = settings.protocols;
+
+	switch (protocol) {
+	case IPPROTO_TCP:
+		return wanted & WIRE_PROTOCOL_TCP;
+	case IPPROTO_UDP:
+		return wanted & WIRE_PROTOCOL_UDP;
+	case IPPROTO_SCTP:
+		return wanted & WIRE_PROTOCOL_SCTP;
+	case IPPROTO_ICMP:
+	case IPPROTO_ICMPV6:
+		return wanted & WIRE_PROTOCOL_ICMP;
+	}
+	return 0;
+}
+
+/* 0, or the reason (enum wire_untracked) + 1 why there is no flow. */
+static __always_inline int parse(struct __sk_buff *skb, struct packet *packet, __u32 link_header)
+{
+	packet->offset = link_header;
+	packet->ethertype = bpf_ntohs((__u16)skb->protocol);
+	packet->inner = 0;
+	packet->protocol = 0;
+	packet->fragment = 0;
+	if (packet_skip_tags(skb, packet) < 0)
+		return WIRE_UNTRACKED_MALFORMED + 1;
+	if (packet->ethertype != ETH_P_IP && packet->ethertype != ETH_P_IPV6)
+		return WIRE_UNTRACKED_NOT_IP + 1;
+	if (packet_parse_ip(skb, packet) < 0 || packet_parse_transport(skb, packet) < 0)
+		return WIRE_UNTRACKED_MALFORMED + 1;
+	if (settings.inner && packet_enter_tunnel(skb, packet) &&
+	    (packet_parse_ip(skb, packet) < 0 || packet_parse_transport(skb, packet) < 0))
+		return WIRE_UNTRACKED_MALFORMED + 1;
+	if (!protocol_wanted(packet->protocol))
+		return WIRE_UNTRACKED_PROTOCOL + 1;
+	return 0;
+}
+
+static __always_inline int see(struct __sk_buff *skb, __u32 hook)
+{
+	struct wire_flow_key key __attribute__((aligned(8)));
+	struct packet packet __attribute__((aligned(8)));
+	struct wire_interface_count *sums;
+	struct wire_interface *interface;
+	struct wire_flow *flow;
+	struct sighting seen;
+	__u32 slot = skb->tc_classid, index;
+	int reason;
+
+	seen.epoch = settings.epoch;
+	index = slot << 1 | (seen.epoch & 1);
+	interface = bpf_map_lookup_elem(&interfaces, &slot);
+	sums = bpf_map_lookup_elem(&interface_counts, &index);
+	if (!interface || !sums)
+		return VERDICT_NEXT;
+
+	reason = parse(skb, &packet, interface->link_header);
+	weigh(skb, &packet, &seen.weight);
+	seen.hook = hook;
+	seen.counts = !counted_elsewhere(skb, interface, hook);
+	count_here(seen.counts ? &sums->counted[hook] : &sums->duplicate[hook], &seen.weight);
+
+	if (reason) {
+		if (seen.counts)
+			untracked_count(interface, reason - 1, &seen);
+		return VERDICT_NEXT;
+	}
+	/* Of the packets counted elsewhere only loopback's are worth a look: their socket is known
+	 * at egress, their bytes at ingress. */
+	if (!seen.counts && interface->role != WIRE_ROLE_LOOPBACK)
+		return VERDICT_NEXT;
+
+	seen.sender = key_fill(&key, &packet, interface);
+	flow = table_lookup(seen.epoch, &key);
+	if (!flow)
+		flow = flow_begin(skb, interface, &key, &seen);
+	else if (!flow->settled[hook])
+		attribute(skb, flow, &key, hook | seen.sender << 1);
+	if (flow)
+		flow_update(skb, flow, &packet, &seen);
+	return VERDICT_NEXT;
+}
+
+SEC("tc")
+int flows_ingress(struct __sk_buff *skb)
+{
+	return see(skb, WIRE_INGRESS);
+}
+
+SEC("tc")
+int flows_egress(struct __sk_buff *skb)
+{
+	return see(skb, WIRE_EGRESS);
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

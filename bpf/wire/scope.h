@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What the user wants to see, for the kernel side. */
+#pragma once
+
+#include <linux/types.h>
+
+#define WIRE_SCOPE_MAX 256 /* cgroups, namespaces and pids that the kernel can be told */
+
+struct wire_scope { /* 1: must be in the map of that name */
+	__u32 cgroup, netns, pid;
+	__u32 unused;
+};

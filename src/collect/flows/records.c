@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Which end is local: the one that a process here owns; if both are owned (loopback, two containers
+ * on one bridge) the client; if none is, the one whose address is here; else the one that spoke
+ * first. It is decided once per connection, so that its rows of all steps add up to one.
+ */
+#include "collect/flows/records.h"
+
+#include <netinet/in.h>
+#include <string.h>
+
+_Static_assert((int)WIRE_ROLE_WIRE == FLOW_ROLE_WIRE && (int)WIRE_ROLE_VETH == FLOW_ROLE_VETH &&
+		       (int)WIRE_ROLE_TUNNEL == FLOW_ROLE_TUNNEL &&
+		       (int)WIRE_ROLE_BRIDGE == FLOW_ROLE_BRIDGE &&
+		       (int)WIRE_ROLE_LOOPBACK == FLOW_ROLE_LOOPBACK,
+	       "roles");
+_Static_assert((int)WIRE_UNTRACKED_REASONS == UNTRACKED_REASON_MAX_ &&
+		       (int)WIRE_UNTRACKED_FILTERED == UNTRACKED_FILTERED &&
+		       (int)WIRE_UNTRACKED_MAP_FULL == UNTRACKED_MAP_FULL,
+	       "untracked reasons");
+
+#define FLAG_SYN 0x02
+
+struct flow_count flow_count_from_wire(const struct wire_count *c)
+{
+	return (struct flow_count){
+		.skbs = c->skbs,
+		.bytes = c->bytes,
+		.packets = c->skbs + c->more_packets,
+		.bytes_wire = c->bytes + c->more_bytes,
+	};
+}
+
+static struct ip_address address_of(const struct wire_flow_key *key, int end)
+{
+	struct ip_address a;
+
+	memcpy(a.bytes, &key->address[end], sizeof(a.bytes));
+	return a;
+}
+
+static bool owned(const struct wire_owner *owner)
+{
+	return owner->kind >= WIRE_OWNER_LISTENER;
+}
+
+/* The client's end, or -1. The handshake tells it where no socket did. */
+static int client_end(const struct wire_flow_key *key, const struct connection *c)
+{
+	for (int end = 0; end < 2; end++) {
+		if (c->end[end].side == WIRE_SIDE_CLIENT)
+			return end;
+		if (c->end[end].side == WIRE_SIDE_SERVER)
+			return !end;
+	}
+	if (key->protocol != IPPROTO_TCP || !((c->tcp_flags[0] | c->tcp_flags[1]) & FLAG_SYN))
+		return -1;
+	if (c->tcp_flags[0] & c->tcp_flags[1] & FLAG_SYN)
+		return c->first_sender;
+	return c->tcp_flags[1] & FLAG_SYN ? 1 : 0;
+}
+
+/* *sure: what it was chosen by will not change. */
+static int choose_local(const struct record_context *context, const struct wire_flow_key *key,
+			const struct connection *c, bool *sure)
+{
+	struct ip_address a = address_of(key, 0), b = address_of(key, 1);
+	bool here[2];
+	int client = client_end(key, c);
+
+	*sure = owned(&c->end[0]) || owned(&c->end[1]);
+	if (owned(&c->end[0]) != owned(&c->end[1]))
+		return owned(&c->end[1]);
+	if (owned(&c->end[0]))
+		return client >= 0 ? client : c->first_sender;
+	here[0] = links_is_local(context->links, context->netns, &a);
+	here[1] = links_is_local(context->links, context->netns, &b);
+	if (here[0] != here[1])
+		return here[1];
+	return client >= 0 ? client : c->first_sender;
+}
+
+static enum flow_unowned cause_of(const struct record_context *context,
+				  const struct wire_flow_key *key, const struct wire_owner *owner,
+				  const struct ip_address *address)
+{
+	bool here = links_is_local(context->links, context->netns, address);
+
+	if (owned(owner))
+		return FLOW_OWNED;
+	if (ip_is_multicast(address))
+		return FLOW_UNOWNED_MULTICAST;
+	switch ((enum wire_owner_kind)owner->kind) {
+	case WIRE_OWNER_TIME_WAIT:
+		return FLOW_UNOWNED_TIME_WAIT;
+	case WIRE_OWNER_ORPHAN:
+		return FLOW_UNOWNED_ORPHAN;
+	case WIRE_OWNER_UNKNOWN:
+		return context->sockets_complete ? FLOW_UNOWNED_KERNEL : FLOW_UNOWNED_UNKNOWN;
+	case WIRE_OWNER_FORWARDED:
+		return FLOW_UNOWNED_FORWARDED;
+	default:
+		break;
+	}
+	if (!here)
+		return (key->role_flags & WIRE_KEY_ROLE_MASK) == WIRE_ROLE_VETH ?
+			       FLOW_UNOWNED_OTHER_NAMESPACE :
+			       FLOW_UNOWNED_FORWARDED;
+	if (key->role_flags & WIRE_KEY_FRAGMENT)
+		return FLOW_UNOWNED_FRAGMENT;
+	if (owner->kind == WIRE_OWNER_NO_SOCKET)
+		return FLOW_UNOWNED_NO_LISTENER;
+	return FLOW_UNOWNED_KERNEL;
+}
+
+static enum flow_side side_of(const struct wire_flow_key *key, const struct connection *c,
+			      enum flow_unowned unowned)
+{
+	int client = client_end(key, c);
+
+	if (client >= 0)
+		return client == c->local ? FLOW_SIDE_CLIENT : FLOW_SIDE_SERVER;
+	if (key->protocol != IPPROTO_TCP && key->protocol != IPPROTO_UDP &&
+	    key->protocol != IPPROTO_SCTP)
+		return FLOW_SIDE_NONE;
+	return unowned == FLOW_UNOWNED_FORWARDED ? FLOW_SIDE_NONE : FLOW_SIDE_UNKNOWN;
+}
+
+static void fill_end(struct endpoint *e, const struct wire_flow_key *key,
+		     const struct connection *c, int end)
+{
+	const struct wire_owner *owner = &c->end[end];
+
+	e->address = address_of(key, end);
+	e->port = key->port[end];
+	if (!owned(owner))
+		return;
+	e->process.pid = owner->tgid;
+	e->process.cgroup_id = owner->cgroup_id;
+	memcpy(e->process.comm, owner->comm, sizeof(e->process.comm));
+	e->process.comm[COMM_LEN - 1] = 0;
+}
+
+static void fill_tcp(struct flow_tcp *tcp, const struct drained_flow *drained,
+		     const struct connection *c)
+{
+	tcp->rtt_us = drained->flow.rtt_us;
+	tcp->retransmits = drained->flow.retransmits;
+	tcp->resets = drained->flow.resets > UINT16_MAX ? UINT16_MAX : drained->flow.resets;
+	tcp->flags = drained->flow.tcp_flags[0] | drained->flow.tcp_flags[1];
+	tcp->state = connection_tcp_state(c);
+}
+
+void record_from_flow(const struct record_context *context, const struct drained_flow *drained,
+		      struct connection *c, struct record *ret)
+{
+	const struct wire_flow_key *key = &drained->key;
+	struct flow *flow = &ret->flow;
+
+	*ret = (struct record){ .kind = RECORD_FLOW };
+	if (!c->local_known)
+		c->local = choose_local(context, key, c, &c->local_known);
+	flow->netns = context->netns;
+	flow->role = key->role_flags & WIRE_KEY_ROLE_MASK;
+	flow->protocol = key->protocol;
+	flow->fragment = key->role_flags & WIRE_KEY_FRAGMENT;
+	flow->inner = key->role_flags & WIRE_KEY_INNER;
+	fill_end(&flow->local, key, c, c->local);
+	fill_end(&flow->peer, key, c, !c->local);
+	flow->unowned = cause_of(context, key, &c->end[c->local], &flow->local.address);
+	flow->side = side_of(key, c, flow->unowned);
+	flow->tx = flow_count_from_wire(&drained->flow.sent[c->local]);
+	flow->rx = flow_count_from_wire(&drained->flow.sent[!c->local]);
+	if (key->protocol == IPPROTO_TCP)
+		fill_tcp(&flow->tcp, drained, c);
+}

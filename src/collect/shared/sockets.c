@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Three things to hook, each with its own ladder: making a socket (cgroup programs, no other rung),
+ * accepting a connection (fexit, kretprobe, the two system calls), and the sockets that exist
+ * already (an iterator that writes to the socket itself, or one that leaves a note). A program that
+ * the verifier refuses takes its whole object along, so the combinations are tried from the best
+ * downwards until one loads and attaches.
+ */
+#define LOG_COMPONENT "sockets"
+#include "collect/shared/sockets.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "base/util.h"
+#include "bpf/sockets.skel.h"
+#include "collect/shared/scope-maps.h"
+#include "host/cgroup-tree.h"
+#include "host/netns-find.h"
+
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71 /* Linux 5.14 */
+#endif
+
+#define CLAIMS_MAX 8192
+#define LINKS_MAX (3 * SCOPE_VALUES_MAX + 2)
+
+enum accept_rung {
+	ACCEPT_FENTRY,
+	ACCEPT_KPROBE,
+	ACCEPT_SYSCALL,
+	ACCEPT_NONE,
+};
+static const char *const accept_names[] = { "fentry", "kprobe", "syscall", NULL };
+
+enum scan_rung {
+	SCAN_STORAGE,
+	SCAN_CLAIMS,
+	SCAN_NONE,
+};
+
+struct sockets {
+	struct sockets_config config;
+	struct sockets_bpf *skel; /* NULL: nothing could be loaded */
+	enum accept_rung accept;
+	enum scan_rung scan;
+	struct bpf_link *links[LINKS_MAX];
+	size_t n_links;
+	bool creation; /* the cgroup programs are attached everywhere in scope */
+	bool scanned;
+	char load_error[256]; /* why not, if skel is NULL */
+	char creation_error[256];
+};
+
+static int keep_link(struct sockets *s, struct bpf_link *link)
+{
+	long r = libbpf_get_error(link);
+
+	if (r < 0)
+		return r;
+	if (s->n_links == LINKS_MAX) {
+		bpf_link__destroy(link);
+		return -E2BIG;
+	}
+	s->links[s->n_links++] = link;
+	return 0;
+}
+
+static void drop_links(struct sockets *s)
+{
+	while (s->n_links)
+		bpf_link__destroy(s->links[--s->n_links]);
+}
+
+static int attach_accept(struct sockets *s, enum accept_rung rung)
+{
+	struct sockets_bpf *skel = s->skel;
+	int r = 0;
+
+	switch (rung) {
+	case ACCEPT_FENTRY:
+		return keep_link(s, bpf_program__attach(skel->progs.accept_fexit));
+	case ACCEPT_KPROBE:
+		return keep_link(s, bpf_program__attach(skel->progs.accept_return));
+	case ACCEPT_SYSCALL:
+		r = keep_link(s, bpf_program__attach(skel->progs.accept_syscall));
+		if (r < 0)
+			return r;
+		return keep_link(s, bpf_program__attach(skel->progs.accept4_syscall));
+	case ACCEPT_NONE:
+		break;
+	}
+	return 0;
+}
+
+static void choose_programs(struct sockets_bpf *skel, enum accept_rung accept, enum scan_rung scan)
+{
+	bpf_program__set_autoload(skel->progs.accept_fexit, accept == ACCEPT_FENTRY);
+	bpf_program__set_autoload(skel->progs.accept_return, accept == ACCEPT_KPROBE);
+	bpf_program__set_autoload(skel->progs.accept_syscall, accept == ACCEPT_SYSCALL);
+	bpf_program__set_autoload(skel->progs.accept4_syscall, accept == ACCEPT_SYSCALL);
+	bpf_program__set_autoload(skel->progs.sockets_scan, scan == SCAN_STORAGE);
+	bpf_program__set_autoload(skel->progs.sockets_scan_claims, scan == SCAN_CLAIMS);
+	bpf_map__set_max_entries(skel->maps.claims,
+				 accept == ACCEPT_FENTRY && scan == SCAN_STORAGE ? 1 : CLAIMS_MAX);
+}
+
+static int try_rungs(struct sockets *s, enum accept_rung accept, enum scan_rung scan)
+{
+	int r;
+
+	s->skel = sockets_bpf__open();
+	if (!s->skel)
+		return -errno;
+	choose_programs(s->skel, accept, scan);
+	r = bpf_env_before_load(s->config.bpf, s->skel->obj);
+	if (r >= 0)
+		r = bpf_env_after_load(s->config.bpf, s->skel->obj, sockets_bpf__load(s->skel));
+	if (r >= 0)
+		r = attach_accept(s, accept);
+	if (r < 0) {
+		drop_links(s);
+		sockets_bpf__destroy(TAKE(s->skel));
+		return r;
+	}
+	s->accept = accept;
+	s->scan = scan;
+	return 0;
+}
+
+static bool rung_wanted(const struct sockets *s, enum accept_rung rung)
+{
+	const char *forced = s->config.hooks;
+
+	if (streq(forced, "auto") || rung == ACCEPT_NONE)
+		return true;
+	return streq(forced, accept_names[rung]);
+}
+
+/* The best combination that the kernel grants. */
+static int load(struct sockets *s)
+{
+	int r = -EOPNOTSUPP;
+
+	for (enum scan_rung scan = SCAN_STORAGE; scan <= SCAN_NONE; scan++)
+		for (enum accept_rung accept = ACCEPT_FENTRY; accept <= ACCEPT_NONE; accept++) {
+			if (!rung_wanted(s, accept))
+				continue;
+			r = try_rungs(s, accept, scan);
+			if (r >= 0)
+				return 0;
+			log_debug("accept rung %d, scan rung %d: %s (%s)", accept, scan,
+				  strerror(-r), bpf_env_message(s->config.bpf));
+		}
+	snprintf(s->load_error, sizeof(s->load_error), "%s", bpf_env_message(s->config.bpf));
+	return r;
+}
+
+static int attach_creation_at(struct sockets *s, int cgroup_fd)
+{
+	struct bpf_program *programs[] = {
+		s->skel->progs.socket_create,
+		s->skel->progs.socket_bind4,
+		s->skel->progs.socket_bind6,
+	};
+	int r;
+
+	for (size_t i = 0; i < ARRAY_SIZE(programs); i++) {
+		r = keep_link(s, bpf_program__attach_cgroup(programs[i], cgroup_fd));
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int attach_creation_below(struct sockets *s, const struct cgroup_tree *tree,
+				 const char *path)
+{
+	_cleanup_close_ int fd = -EBADF;
+
+	while (*path == '/')
+		path++;
+	fd = openat(tree->fd, *path ? path : ".", O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	return attach_creation_at(s, fd);
+}
+
+/* At the cgroups in scope, or at the top of the hierarchy. */
+static int attach_creation(struct sockets *s)
+{
+	_cleanup_cgroup_tree_ struct cgroup_tree tree = CGROUP_TREE_NONE;
+	const struct scope_cgroup *cgroups[SCOPE_VALUES_MAX];
+	size_t n;
+	int r;
+
+	r = cgroup_tree_open(s->config.roots, &tree);
+	if (r < 0)
+		return r;
+	if (!scope_wants_cgroups(s->config.scope))
+		return attach_creation_below(s, &tree, "/");
+	scope_cgroups_in_force(s->config.scope, cgroups, &n);
+	for (size_t i = 0; i < n; i++) {
+		r = attach_creation_below(s, &tree, cgroups[i]->path);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* Reads the iterator to its end, which runs the program for every file of every task. */
+static int run_iterator(struct bpf_program *program)
+{
+	struct bpf_link *link = bpf_program__attach_iter(program, NULL);
+	_cleanup_close_ int fd = -EBADF;
+	long r = libbpf_get_error(link);
+	char unused[64];
+	ssize_t n = 0;
+
+	if (r < 0)
+		return r;
+	fd = bpf_iter_create(bpf_link__fd(link));
+	if (fd >= 0)
+		while ((n = read(fd, unused, sizeof(unused))) > 0 || (n < 0 && errno == EAGAIN))
+			;
+	r = fd < 0 || n < 0 ? -errno : 0;
+	bpf_link__destroy(link);
+	return r;
+}
+
+/* Two passes: who listens, then everybody. Runs on a worker. */
+static void scan_job(void *arg)
+{
+	struct sockets *s = arg;
+	struct bpf_program *program = s->scan == SCAN_STORAGE ? s->skel->progs.sockets_scan :
+								s->skel->progs.sockets_scan_claims;
+
+	s->skel->bss->scan_listeners = 1;
+	if (run_iterator(program) < 0)
+		return;
+	s->skel->bss->scan_listeners = 0;
+	__sync_synchronize();
+	s->scanned = run_iterator(program) == 0;
+}
+
+int sockets_new(const struct sockets_config *config, struct sockets **ret)
+{
+	struct sockets *s = calloc(1, sizeof(*s));
+	int r;
+
+	if (!s)
+		return -ENOMEM;
+	s->config = *config;
+	*ret = s;
+	r = load(s);
+	if (r < 0)
+		return 0;
+	r = scope_maps_fill(config->bpf, config->scope);
+	if (r < 0)
+		return r;
+	r = attach_creation(s);
+	s->creation = r >= 0;
+	if (r < 0)
+		snprintf(s->creation_error, sizeof(s->creation_error), "%s", strerror(-r));
+	if (s->scan != SCAN_NONE)
+		return work_run(config->work, WORK_LANE_FILES, scan_job, NULL, s);
+	return 0;
+}
+
+struct sockets *sockets_free(struct sockets *s)
+{
+	if (!s)
+		return NULL;
+	drop_links(s);
+	sockets_bpf__destroy(s->skel);
+	free(s);
+	return NULL;
+}
+
+struct cookie_job {
+	struct netns_ref ns;
+	int map_fd;
+};
+
+static void cookie_job_run(void *arg)
+{
+	struct cookie_job *job = arg;
+	_cleanup_close_ int fd = -EBADF;
+	uint64_t cookie;
+	socklen_t size = sizeof(cookie);
+	uint8_t one = 1;
+	int back;
+
+	if (netns_enter(&job->ns, &back) < 0)
+		return; /* gone again */
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0 && getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size) == 0)
+		bpf_map_update_elem(job->map_fd, &cookie, &one, BPF_ANY);
+	fd = close_fd(fd);
+	netns_leave(back);
+}
+
+void sockets_on_netns(struct sockets *s, const struct netns_ref *ns)
+{
+	struct cookie_job *job;
+
+	if (!s->skel || !s->config.scope || s->config.scope->n_netns == 0)
+		return;
+	job = calloc(1, sizeof(*job));
+	if (!job)
+		return;
+	job->ns = *ns;
+	job->map_fd = bpf_env_map(s->config.bpf, "scope_netns_cookies");
+	if (work_run(s->config.work, WORK_LANE_NET, cookie_job_run, free, job) < 0)
+		free(job);
+}
+
+bool sockets_complete(const struct sockets *s)
+{
+	return s->skel && s->creation && s->scanned;
+}
+
+static void add_rung(struct part_status *status, const char *rung)
+{
+	size_t n = strlen(status->rung);
+
+	snprintf(status->rung + n, sizeof(status->rung) - n, "%s%s", n ? " + " : "", rung);
+}
+
+void sockets_status(const struct sockets *s, struct part_status *status)
+{
+	if (!s->skel) {
+		part_degrade(status, PART_DEGRADED,
+			     "flows are not named by process: the socket programs did not load (%s)",
+			     s->load_error);
+		return;
+	}
+	if (s->creation)
+		add_rung(status, "cgroup");
+	else
+		part_degrade(status, PART_DEGRADED,
+			     "new sockets are not named: cannot attach to the cgroup v2 hierarchy (%s)",
+			     s->creation_error);
+	if (s->accept != ACCEPT_NONE)
+		add_rung(status, accept_names[s->accept]);
+	else
+		part_degrade(status, PART_DEGRADED,
+			     "an accepted connection is named after its listener's process: no hook for "
+			     "accept() is granted (fentry, kprobe and tracepoints were refused%s)",
+			     streq(s->config.hooks, "auto") ? "" : " or hooks: forbids them");
+	if (s->scan == SCAN_NONE)
+		part_degrade(status, PART_DEGRADED,
+			     "connections older than the daemon are not named: iter/task_file was refused");
+}
+
+uint64_t sockets_bpf_bytes(const struct sockets *s)
+{
+	return s->skel ? bpf_object_footprint(s->config.bpf, s->skel->obj) : 0;
+}
