@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The manager's insides, for the files of this room that act on all of it. */
+#pragma once
+
+#include <systemd/sd-event.h>
+
+#include "collect/collect.h"
+#include "collect/shared/bpf.h"
+#include "collect/shared/processes.h"
+#include "collect/shared/sockets.h"
+#include "control/control.h"
+#include "daemon/config.h"
+#include "daemon/manager.h"
+#include "daemon/meter.h"
+#include "daemon/options.h"
+#include "daemon/pipeline.h"
+#include "enrich/enrich.h"
+#include "export/export.h"
+#include "host/inventory.h"
+#include "host/scope.h"
+#include "store/store.h"
+
+#define COLLECTORS_MAX 16
+#define EXPORTERS_MAX 16
+
+struct running_exporter {
+	const struct export_ops *ops;
+	struct exporter *exporter;
+};
+
+struct manager {
+	struct manager_arguments arguments;
+	struct option_registry *registry;
+	struct config *config;
+	uint64_t started_ns; /* CLOCK_MONOTONIC */
+
+	sd_event *event;
+	struct work *work;
+	struct inventory *inventory;
+	struct store *store;
+	struct pipeline *pipeline;
+	struct control *control;
+
+	/* Rebuilt by a reload. */
+	struct scope *scope;
+	struct bpf_env *bpf;
+	struct sockets *sockets;
+	struct processes_feed *processes;
+	struct enrich *enrich;
+	struct pipeline_collector collectors[COLLECTORS_MAX];
+	size_t n_collectors;
+	struct export_env export_env;
+	struct running_exporter exporters[EXPORTERS_MAX];
+	size_t n_exporters;
+
+	struct meter meter;
+	uint64_t budget; /* bytes that the tables may take together */
+	uint64_t turn_began_ns; /* of the event loop; 0: it waits */
+};
+
+/* --- parts.c: what a reload rebuilds --- */
+int parts_start(struct manager *m, char *error, size_t error_size);
+void parts_stop(struct manager *m);
+
+/* --- budget.c: memory.limit --- */
+void budget_start(struct manager *m);
+void budget_step(struct manager *m); /* once per step */
+void budget_measure(struct manager *m); /* fills m->meter */
+
+/* --- status.c, doctor.c: what control asks --- */
+extern const struct control_ops manager_control_ops;
+int manager_status(struct manager *m, struct json_object **ret);
+int manager_doctor(struct manager *m, pid_t pid, bool maps, struct json_object **ret);
+void manager_losses(struct manager *m, void (*fn)(void *cookie, const struct loss *loss),
+		    void *cookie);
+void manager_metrics(struct manager *m, struct metric_sink *sink);
+bool manager_ready(struct manager *m, char *reason, size_t size);
+
+/* --- reload.c --- */
+int manager_load_config(const struct manager_arguments *arguments,
+			const struct option_registry *registry, struct config **ret,
+			struct config_errors *errors);
+int manager_reload(struct manager *m, char *error, size_t error_size);
+
+const void *manager_options(const struct manager *m, const struct option_group *group);

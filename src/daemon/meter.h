@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the daemon itself takes: the one meter of memory.limit, and CPU time. */
+#pragma once
+
+#include <stdint.h>
+
+struct meter {
+	uint64_t anon_bytes; /* RssAnon of /proc/self/status */
+	uint64_t rss_bytes;
+	uint64_t bpf_bytes; /* from our own sizes: see collect_ops.bpf_bytes */
+	double cpu_seconds; /* user and system, all threads */
+	double loop_stall_max; /* longest turn of the event loop so far, in seconds */
+};
+
+/* Reads everything but bpf_bytes and loop_stall_max. -errno leaves ret untouched. */
+int meter_read(struct meter *ret);

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Loading the configuration, at the start and again. A reload is all or nothing: a configuration
+ * that does not load changes nothing, and one that loads but cannot be started (a scope that names
+ * what is not there) is taken back.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "base/util.h"
+#include "collect/flows/options.h"
+#include "daemon/manager-internal.h"
+
+int manager_load_config(const struct manager_arguments *arguments,
+			const struct option_registry *registry, struct config **ret,
+			struct config_errors *errors)
+{
+	const struct config_source source = {
+		.groups = registry->groups,
+		.path = arguments->config_path ?: SYSCONFDIR "/ebpfobs/ebpfobsd.yaml",
+		.path_required = arguments->config_path != NULL,
+		.environment = (const char *const *)environ,
+	};
+
+	return config_load(&source, errors, ret);
+}
+
+/* What can change while everything runs. */
+static void apply_daemon_options(struct manager *m)
+{
+	const struct flows_options *flows = manager_options(m, &flows_options_group);
+	const struct log_options *log = manager_options(m, &log_options);
+
+	log_init(log->format, log_options_level(log));
+	pipeline_set_interval(m->pipeline, flows->interval);
+}
+
+static void say_errors(const struct config_errors *errors, char *error, size_t size)
+{
+	size_t n = 0;
+
+	error[0] = 0;
+	for (size_t i = 0; i < errors->n && n < size; i++)
+		n += snprintf(error + n, size - n, "%s%s", i ? "\n" : "", errors->text[i]);
+	if (errors->more && n < size)
+		snprintf(error + n, size - n, "\nand %zu more", errors->more);
+}
+
+int manager_reload(struct manager *m, char *error, size_t error_size)
+{
+	_cleanup_free_ struct config_errors *errors = calloc(1, sizeof(*errors));
+	struct config *fresh, *old = m->config;
+	char again[512];
+	int r;
+
+	if (!errors)
+		return -ENOMEM;
+	r = manager_load_config(&m->arguments, m->registry, &fresh, errors);
+	if (r < 0) {
+		say_errors(errors, error, error_size);
+		return r;
+	}
+	parts_stop(m);
+	m->config = fresh;
+	r = parts_start(m, error, error_size);
+	if (r < 0) {
+		parts_stop(m);
+		m->config = old;
+		config_free(fresh);
+		if (parts_start(m, again, sizeof(again)) < 0)
+			log_error("the old configuration does not start any more either: %s", again);
+		return r;
+	}
+	config_free(old);
+	apply_daemon_options(m);
+	log_info("configuration reloaded");
+	return 0;
+}
