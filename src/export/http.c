@@ -290,12 +290,17 @@ static int explain(const struct http *http, unsigned status, const char *why,
 	return 0;
 }
 
+static bool is_served(const char *method)
+{
+	return streq(method, MHD_HTTP_METHOD_GET) || streq(method, MHD_HTTP_METHOD_HEAD);
+}
+
 static int answer(const struct http *http, struct MHD_Connection *connection, const char *path,
 		  const char *method, struct http_response *response)
 {
 	struct http_request request;
 
-	if (!streq(method, MHD_HTTP_METHOD_GET) && !streq(method, MHD_HTTP_METHOD_HEAD))
+	if (!is_served(method))
 		return explain(http, MHD_HTTP_METHOD_NOT_ALLOWED, "This method is not served",
 			       response);
 	request.accept = MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
@@ -313,13 +318,21 @@ static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connect
 				  const char *upload, size_t *upload_size, void **context)
 {
 	struct http_response response = { .status = MHD_HTTP_OK };
+	struct http *http = userdata;
 	int r;
 
 	(void)version;
 	(void)upload;
-	(void)upload_size;
-	(void)context;
-	r = answer(userdata, connection, path, method, &response);
+	/* The first call comes with the headers alone. A response to it ends the connection (for
+	 * libmicrohttpd a body may follow that we do not read): right for what we refuse, while a
+	 * GET waits for the second call, so that the connection can be used again. */
+	if (!*context && is_served(method)) {
+		*context = http;
+		return MHD_YES;
+	}
+	if (*upload_size > 0)
+		return MHD_NO;
+	r = answer(http, connection, path, method, &response);
 	if (r < 0) {
 		response.status = MHD_HTTP_INTERNAL_SERVER_ERROR;
 		response.content_type = "text/plain; charset=utf-8";
