@@ -36,7 +36,8 @@ struct export_ops {
 	void (*step_end)(struct exporter *e);
 	void (*stop)(struct exporter *e); /* takes NULL */
 	void (*status)(const struct exporter *e, struct part_status *ret);
-	void (*metrics)(const struct exporter *e, struct metric_sink *sink); /* its own; may be NULL */
+	/* Tells its own numbers; may be NULL. */
+	void (*metrics)(const struct exporter *e, struct metric_sink *sink);
 	void (*losses)(const struct exporter *e,
 		       void (*fn)(void *userdata, const struct loss *loss), void *userdata);
 };

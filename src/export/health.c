@@ -52,7 +52,8 @@ static int answer_ready(void *userdata, const struct http_request *request,
 
 static const struct http_route routes[] = {
 	{ "/health", "200 while the daemon runs", answer_health },
-	{ "/ready", "200 once every collector has started, 503 and the reason before", answer_ready },
+	{ "/ready", "200 once every collector has started, 503 and the reason before",
+	  answer_ready },
 	{ 0 },
 };
 

@@ -123,8 +123,8 @@ int http_check_address(const char *address, char *error, size_t size)
 
 static int listen_socket(const struct addrinfo *info)
 {
-	_cleanup_close_ int fd = socket(info->ai_family,
-					SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	_cleanup_close_ int fd =
+		socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd < 0)
 		return -errno;
@@ -181,10 +181,9 @@ static void on_connection(void *userdata, struct MHD_Connection *connection, voi
 			  enum MHD_ConnectionNotificationCode code)
 {
 	struct http *http = userdata;
-	struct in6_addr address =
-		client_address(MHD_get_connection_info(connection,
-						       MHD_CONNECTION_INFO_CLIENT_ADDRESS)
-				       ->client_addr);
+	struct in6_addr address = client_address(
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)
+			->client_addr);
 
 	(void)context;
 	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
@@ -303,8 +302,8 @@ static int answer(const struct http *http, struct MHD_Connection *connection, co
 	if (!is_served(method))
 		return explain(http, MHD_HTTP_METHOD_NOT_ALLOWED, "This method is not served",
 			       response);
-	request.accept = MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
-						     MHD_HTTP_HEADER_ACCEPT);
+	request.accept =
+		MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
 	if (!request.accept)
 		request.accept = "";
 	for (const struct http_route *route = http->routes; route->path; route++)
@@ -345,7 +344,7 @@ static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connect
 /* --- the loop -------------------------------------------------------------------------------- */
 
 __attribute__((format(printf, 2, 0))) static void on_mhd_log(void *userdata, const char *format,
-							   va_list args)
+							     va_list args)
 {
 	char text[256];
 
@@ -388,14 +387,14 @@ static int on_timer(sd_event_source *source, uint64_t now, void *userdata)
 
 static int start_daemon(struct http *http, int fd)
 {
-	http->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, on_accept, http,
-					on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_mhd_log,
-					NULL, MHD_OPTION_LISTEN_SOCKET, fd,
-					MHD_OPTION_CONNECTION_LIMIT, (unsigned)HTTP_CONNECTIONS_MAX,
-					MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)HTTP_TIMEOUT_SEC,
-					MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-					(size_t)HTTP_REQUEST_MAX, MHD_OPTION_NOTIFY_CONNECTION,
-					on_connection, http, MHD_OPTION_END);
+	http->daemon =
+		MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, on_accept, http, on_request,
+				 http, MHD_OPTION_EXTERNAL_LOGGER, on_mhd_log, NULL,
+				 MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
+				 (unsigned)HTTP_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
+				 (unsigned)HTTP_TIMEOUT_SEC, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+				 (size_t)HTTP_REQUEST_MAX, MHD_OPTION_NOTIFY_CONNECTION,
+				 on_connection, http, MHD_OPTION_END);
 	return http->daemon ? 0 : -ENOMEM;
 }
 

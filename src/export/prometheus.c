@@ -53,6 +53,15 @@ struct row_labels {
 	char local_address[IP_ADDRESS_STRLEN], peer_address[IP_ADDRESS_STRLEN];
 };
 
+/* An id stands in for a name that is not known yet; not for a process, whose id is another one at
+ * each start. */
+static const char *workload_label(const struct workload *w, const struct process_ref *process)
+{
+	if (w->name[0] != '\0')
+		return w->name;
+	return w->kind == WORKLOAD_PROCESS ? process->comm : w->id;
+}
+
 /* Fills kind, name and namespace of an end, three labels from `first` on. */
 static void label_workload(const struct endpoint *end, const char **labels)
 {
@@ -60,11 +69,7 @@ static void label_workload(const struct endpoint *end, const char **labels)
 
 	if (w->kind != WORKLOAD_NONE) {
 		labels[0] = workload_kind_name(w->kind);
-		/* An id stands in for a name that is not known yet; not for a process, whose id is
-		 * another one at each start. */
-		labels[1] = w->name[0] ? w->name :
-			    w->kind == WORKLOAD_PROCESS ? end->process.comm :
-							   w->id;
+		labels[1] = workload_label(w, &end->process);
 		labels[2] = w->namespace_;
 	} else {
 		labels[0] = end->external ? "external" : "";

@@ -81,8 +81,7 @@ static struct told *told_begin(struct scrape *s, enum metric_id id)
 	struct told *told = &s->told[id];
 
 	if (told->size == 0)
-		told_append(s, told,
-			    prometheus_header(s->format, id, s->lines, sizeof(s->lines)));
+		told_append(s, told, prometheus_header(s->format, id, s->lines, sizeof(s->lines)));
 	return told;
 }
 
@@ -92,8 +91,7 @@ static void on_value(struct metric_sink *sink, enum metric_id id, const char *co
 	struct scrape *s = (struct scrape *)sink;
 	struct told *told = told_begin(s, id);
 
-	told_append(s, told,
-		    prometheus_value(id, label_values, value, s->lines, sizeof(s->lines)));
+	told_append(s, told, prometheus_value(id, label_values, value, s->lines, sizeof(s->lines)));
 }
 
 static void on_histogram(struct metric_sink *sink, enum metric_id id,
@@ -102,8 +100,7 @@ static void on_histogram(struct metric_sink *sink, enum metric_id id,
 	struct scrape *s = (struct scrape *)sink;
 	struct told *told = told_begin(s, id);
 
-	told_append(s, told,
-		    prometheus_histogram(id, label_values, h, s->lines, sizeof(s->lines)));
+	told_append(s, told, prometheus_histogram(id, label_values, h, s->lines, sizeof(s->lines)));
 }
 
 int scrape_new(const struct export_env *env, const struct series *series,

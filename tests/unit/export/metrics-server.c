@@ -243,9 +243,8 @@ int main(int argc, char **argv)
 	(void)argc;
 	setvbuf(stdin, NULL, _IONBF, 0);
 	must(sd_event_new(&server.event) >= 0, "sd_event_new");
-	server.env = (struct export_env){ .event = server.event,
-					  .collect = collect,
-					  .ready = ready };
+	server.env =
+		(struct export_env){ .event = server.event, .collect = collect, .ready = ready };
 	for (char **arg = argv + 1; *arg; arg++)
 		if (streq(*arg, "label_addresses"))
 			server.env.label_addresses = true;

@@ -39,7 +39,8 @@ static void test_accept(void **state)
 		{ "application/openmetrics-text;q=nan", PROMETHEUS_TEXT },
 		{ "application/openmetrics-text;version=11111111111111111111111111111111111111",
 		  PROMETHEUS_TEXT },
-		{ "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+		{ "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+		  "a",
 		  PROMETHEUS_TEXT },
 	};
 

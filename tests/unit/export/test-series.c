@@ -111,7 +111,8 @@ static void test_overflow_keeps_the_sum(void **state)
 	uint64_t added = 0;
 
 	for (unsigned i = 0; i < 5000; i++) {
-		struct series_row *row = get(series, i % 1700, i % 3 ? SERIES_TCP_PAIR : SERIES_PAIR);
+		struct series_row *row =
+			get(series, i % 1700, i % 3 ? SERIES_TCP_PAIR : SERIES_PAIR);
 
 		row->values[VALUE_TX_BYTES] += i;
 		added += i;
