@@ -6,7 +6,8 @@
  *
  *   flows N BYTES   one flow record for each of N pairs: BYTES sent, BYTES / 2 received
  *   step            the step ends; /ready is true from the first one on
- *   stall           the longest time (in µs) that the loop did not come round since the last "stall"
+ *   stall           the most CPU time (in µs) that went by before another event source with a
+ *                   timer of 1 ms got its turn, since the last "stall"
  *   cpu             CPU time of the process so far, in µs
  *   status          state and reason of each exporter
  */
@@ -30,7 +31,7 @@ static struct {
 		struct exporter *exporter;
 	} exporters[EXPORTERS_MAX];
 	size_t n_exporters;
-	uint64_t steps, tick_usec, stall_usec;
+	uint64_t steps, tick_cpu_usec, stall_usec;
 } server;
 
 static void must(bool ok, const char *what)
@@ -125,6 +126,11 @@ static void end_step(void)
 	server.steps++;
 }
 
+static uint64_t cpu_usec(void)
+{
+	return now_ns(CLOCK_PROCESS_CPUTIME_ID) / NSEC_PER_USEC;
+}
+
 static void print_status(void)
 {
 	struct part_status status;
@@ -152,7 +158,7 @@ static void command(const char *line)
 		printf("%llu\n", (unsigned long long)server.stall_usec);
 		server.stall_usec = 0;
 	} else if (has_prefix(line, "cpu")) {
-		printf("%llu\n", (unsigned long long)(now_ns(CLOCK_PROCESS_CPUTIME_ID) / 1000));
+		printf("%llu\n", (unsigned long long)cpu_usec());
 	} else if (has_prefix(line, "status")) {
 		print_status();
 	} else {
@@ -173,19 +179,20 @@ static int on_stdin(sd_event_source *source, int fd, uint32_t events, void *user
 	if (!fgets(line, sizeof(line), stdin))
 		return sd_event_exit(server.event, 0);
 	command(line);
-	server.tick_usec = 0; /* what a command takes is not what is measured */
+	server.tick_cpu_usec = 0; /* what a command takes is not what is measured */
 	return 0;
 }
 
 static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
 {
-	uint64_t now = now_ns(CLOCK_MONOTONIC) / NSEC_PER_USEC;
+	uint64_t cpu = cpu_usec(), now = 0;
 
 	(void)usec;
 	(void)userdata;
-	if (server.tick_usec > 0 && now > server.tick_usec + TICK_USEC)
-		server.stall_usec = MAX(server.stall_usec, now - server.tick_usec - TICK_USEC);
-	server.tick_usec = now;
+	sd_event_now(server.event, CLOCK_MONOTONIC, &now);
+	if (server.tick_cpu_usec > 0)
+		server.stall_usec = MAX(server.stall_usec, cpu - server.tick_cpu_usec);
+	server.tick_cpu_usec = cpu;
 	sd_event_source_set_time(source, now + TICK_USEC);
 	return sd_event_source_set_enabled(source, SD_EVENT_ON);
 }

@@ -3,12 +3,18 @@
 import http.client
 import os
 import re
+import signal
 import socket
 import subprocess
 
+HERE = os.path.dirname(os.path.abspath(__file__))
+BUILD = os.environ.get("top_builddir", os.path.join(HERE, "../../../build"))  # by hand: build/
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 SAMPLE = re.compile(r'^([a-z_]+)(?:\{(.*)\})? (\S+)$')
 LABEL = re.compile(r'([a-z_]+)="((?:[^"\\]|\\.)*)"')
+
+# A server that hangs may not hang the tests.
+signal.alarm(180)
 
 
 def free_port(family=socket.AF_INET, host="127.0.0.1"):
@@ -26,8 +32,7 @@ class Server:
         self.port = port or free_port(family, host)
         self.health_port = free_port(family, host)
         address = f"[{host}]" if ":" in host else host
-        program = os.path.join(os.environ.get("top_builddir", "build"),
-                               "tests/unit/export/metrics-server")
+        program = os.path.join(BUILD, "tests/unit/export/metrics-server")
         self.process = subprocess.Popen(
             [program, f"exporters.prometheus.listen={address}:{self.port}",
              f"health.listen={address}:{self.health_port}", *options],
