@@ -370,8 +370,9 @@ static __noinline int attribute(struct __sk_buff *skb, struct wire_flow *flow,
 	if (!flow || !key)
 		return 0;
 	settled = attribute_sender(skb, flow, key, hook, sender);
+	/* From a wire no skb brings a socket; over a veth the SYN-ACK does not, but others will. */
 	if (hook == WIRE_INGRESS)
-		settled = attribute_receiver(skb, flow, key, sender);
+		settled = attribute_receiver(skb, flow, key, sender) && (settled || !skb->sk);
 	flow->tries[hook]++;
 	if (settled || flow->tries[hook] >= TRIES_MAX)
 		flow->settled[hook] = 1;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Which end is local: the one that a process here owns; if both are owned (loopback, two containers
- * on one bridge) the client; if none is, the one whose address is here; else the one that spoke
- * first. It is decided once per connection, so that its rows of all steps add up to one.
+ * Which end is local: the one whose address is of this namespace. If that is both (loopback) or none
+ * (a container's packets, seen from the host) the one that a process owns; else the client; else the
+ * one that spoke first. It is decided once per connection, so that its rows of all steps add up to
+ * one. An owner alone does not make an end local: skbs bring their socket along through a veth.
  */
 #include "collect/flows/records.h"
 
@@ -65,18 +66,16 @@ static int choose_local(const struct record_context *context, const struct wire_
 			const struct connection *c, bool *sure)
 {
 	struct ip_address a = address_of(key, 0), b = address_of(key, 1);
-	bool here[2];
+	bool here[2], has_owner[2] = { owned(&c->end[0]), owned(&c->end[1]) };
 	int client = client_end(key, c);
 
-	*sure = owned(&c->end[0]) || owned(&c->end[1]);
-	if (owned(&c->end[0]) != owned(&c->end[1]))
-		return owned(&c->end[1]);
-	if (owned(&c->end[0]))
-		return client >= 0 ? client : c->first_sender;
 	here[0] = links_is_local(context->links, context->netns, &a);
 	here[1] = links_is_local(context->links, context->netns, &b);
+	*sure = here[0] != here[1] || has_owner[0] || has_owner[1];
 	if (here[0] != here[1])
 		return here[1];
+	if (has_owner[0] != has_owner[1])
+		return has_owner[1];
 	return client >= 0 ? client : c->first_sender;
 }
 

@@ -193,6 +193,8 @@ int tc_cleanup(const char *runtime_dir)
 	struct dirent *entry;
 	int r, first = 0;
 
+	if (dir_fd == -ENOENT)
+		return 0; /* nothing ever ran here */
 	if (dir_fd < 0)
 		return dir_fd;
 	dir = fdopendir(dir_fd);
