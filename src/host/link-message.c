@@ -30,7 +30,8 @@ static void copy_string(char *to, size_t size, const struct nlattr *attribute)
 
 static uint32_t get_u32(const struct nlattr *attribute)
 {
-	return attribute && nla_len(attribute) >= (int)sizeof(uint32_t) ? nla_get_u32(attribute) : 0;
+	return attribute && nla_len(attribute) >= (int)sizeof(uint32_t) ? nla_get_u32(attribute)
+									: 0;
 }
 
 static void parse_counters(const struct nlattr *attribute, struct link_counter *rx,
@@ -70,8 +71,8 @@ bool link_parse(struct nlmsghdr *message, struct link *ret)
 		.flags = header->ifi_flags,
 		.master = get_u32(a[IFLA_MASTER]),
 		.lower = get_u32(a[IFLA_LINK]),
-		.lower_nsid = a[IFLA_LINK_NETNSID] ? (int32_t)get_u32(a[IFLA_LINK_NETNSID]) :
-						     NETNS_NSID_NONE,
+		.lower_nsid = a[IFLA_LINK_NETNSID] ? (int32_t)get_u32(a[IFLA_LINK_NETNSID])
+						   : NETNS_NSID_NONE,
 	};
 	copy_string(ret->name, sizeof(ret->name), a[IFLA_IFNAME]);
 	parse_kind(a[IFLA_LINKINFO], ret->kind);
@@ -204,8 +205,8 @@ int addresses_dump(struct nl_sock *sock, int32_t nsid, struct address_list *ret)
 			rtnl_message(RTM_GETADDR, NLM_F_DUMP, &header, sizeof(header));
 
 		ret->n = 0;
-		if (!message || (nsid != NETNS_NSID_NONE &&
-				 nla_put_s32(message, IFA_TARGET_NETNSID, nsid) < 0))
+		if (!message ||
+		    (nsid != NETNS_NSID_NONE && nla_put_s32(message, IFA_TARGET_NETNSID, nsid) < 0))
 			return -ENOMEM;
 		r = rtnl_request(sock, message, take_address, ret);
 	}
@@ -222,8 +223,8 @@ struct counters {
 static int take_counters(void *userdata, struct nlmsghdr *message)
 {
 	struct counters *counters = userdata;
-	struct nlattr *stats = nlmsg_find_attr(message, sizeof(struct if_stats_msg),
-					       IFLA_STATS_LINK_64);
+	struct nlattr *stats =
+		nlmsg_find_attr(message, sizeof(struct if_stats_msg), IFLA_STATS_LINK_64);
 
 	if (message->nlmsg_type != RTM_NEWSTATS || !stats)
 		return 0;

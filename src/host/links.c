@@ -251,7 +251,7 @@ static void request_dump(struct links *links, const struct netns_ref *ns)
 				  .netns = ns->inode,
 				  .nsid = own ? NETNS_NSID_NONE : ns->nsid,
 				  .started = ++links->clock };
-	if (work_run(links->work, WORK_LANE_NET, dump_run, dump_done, job) < 0) {
+	if (work_run(links->work, WORK_LANE_FILES, dump_run, dump_done, job) < 0) {
 		links->stats.dumps_failed++;
 		free(job);
 		return;

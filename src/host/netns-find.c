@@ -48,8 +48,7 @@ int netns_own_inode(uint64_t *ret)
 
 static int read_nsid(void *userdata, struct nlmsghdr *h)
 {
-	struct nlattr *nsid =
-		nlmsg_find_attr(h, NLMSG_ALIGN(sizeof(struct rtgenmsg)), NETNSA_NSID);
+	struct nlattr *nsid = nlmsg_find_attr(h, NLMSG_ALIGN(sizeof(struct rtgenmsg)), NETNSA_NSID);
 
 	if (h->nlmsg_type == RTM_NEWNSID && nsid && nla_len(nsid) == sizeof(int32_t))
 		*(int32_t *)userdata = nla_get_s32(nsid);

@@ -25,7 +25,7 @@
 #define SCAN_INTERVAL (30 * USEC_PER_SEC)
 /* A burst of mounts must not keep a core busy with scans: after one of length L the next comes not
  * before SCAN_PAUSE_FACTOR * L, so scanning takes at most 1/20 of a core. */
-#define SCAN_PAUSE_MIN (20 * USEC_PER_MSEC)
+#define SCAN_PAUSE_MIN (10 * USEC_PER_MSEC)
 #define SCAN_PAUSE_FACTOR 20
 
 struct entry {
@@ -44,6 +44,7 @@ struct netns_table {
 	sd_event_source *mounts, *timer;
 	int mounts_fd;
 	bool scanning, scan_again;
+	uint64_t scan_not_before; /* CLOCK_MONOTONIC, in us */
 	struct netns_stats stats;
 	unsigned references; /* the owner and each job under way */
 	bool closed;
@@ -153,7 +154,7 @@ static int ask_number(struct netns_table *table, const struct netns_ref *ref)
 	if (!job)
 		return -ENOMEM;
 	*job = (struct number_job){ .table = table, .ref = *ref };
-	r = work_run(table->work, WORK_LANE_NET, number_run, number_done, job);
+	r = work_run(table->work, WORK_LANE_FILES, number_run, number_done, job);
 	if (r < 0)
 		return r;
 	table->references++;
@@ -237,9 +238,14 @@ static void take_own_number(struct netns_table *table, int32_t nsid)
 	own->ref.nsid = nsid;
 }
 
-static void schedule_scan(struct netns_table *table, uint64_t delay_us)
+static uint64_t now_us(void)
 {
-	sd_event_source_set_time_relative(table->timer, delay_us);
+	return now_ns(CLOCK_MONOTONIC) / NSEC_PER_USEC;
+}
+
+static void schedule_scan(struct netns_table *table, uint64_t when_us)
+{
+	sd_event_source_set_time(table->timer, when_us);
 	sd_event_source_set_enabled(table->timer, SD_EVENT_ONESHOT);
 }
 
@@ -247,10 +253,11 @@ static void scan_take(struct netns_table *table, const struct scan_job *job)
 {
 	const struct netns_ref *seen;
 	const uint64_t *inode;
-	uint64_t pause = MAX(SCAN_PAUSE_MIN, job->took_us * SCAN_PAUSE_FACTOR);
+	uint64_t now = now_us();
 
 	table->scanning = false;
-	schedule_scan(table, table->scan_again ? pause : SCAN_INTERVAL);
+	table->scan_not_before = now + MAX(SCAN_PAUSE_MIN, job->took_us * SCAN_PAUSE_FACTOR);
+	schedule_scan(table, table->scan_again ? table->scan_not_before : now + SCAN_INTERVAL);
 	table->scan_again = false;
 	if (job->result < 0)
 		return;
@@ -279,7 +286,7 @@ static int start_scan(struct netns_table *table)
 	if (!job)
 		return -ENOMEM;
 	job->table = table;
-	r = work_run(table->work, WORK_LANE_NET, scan_run, scan_done, job);
+	r = work_run(table->work, WORK_LANE_FILES, scan_run, scan_done, job);
 	if (r < 0)
 		return r;
 	table->references++;
@@ -293,7 +300,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 	struct netns_table *table = userdata;
 
 	if (!table->scanning && start_scan(table) < 0)
-		schedule_scan(table, SCAN_INTERVAL);
+		schedule_scan(table, now_us() + SCAN_INTERVAL);
 	return 0;
 }
 
@@ -301,9 +308,10 @@ void netns_rescan(struct netns_table *table)
 {
 	if (!table->foreign)
 		return;
-	table->scan_again = true;
-	if (!table->scanning)
-		schedule_scan(table, SCAN_PAUSE_MIN);
+	if (table->scanning)
+		table->scan_again = true;
+	else
+		schedule_scan(table, table->scan_not_before);
 }
 
 static int on_mounts(sd_event_source *source, int fd, uint32_t revents, void *userdata)

@@ -245,6 +245,17 @@ static void explain(struct attach_task *task, int r)
 	snprintf(task->reason, sizeof(task->reason), "%s", why);
 }
 
+/* The interface went between attaching and bracketing: what we have got is all that there is. */
+static void count_last(struct attach_task *task)
+{
+	struct flow_count counts[TC_DIRECTIONS];
+
+	if (task->count(task->userdata, counts) < 0)
+		return;
+	for (int i = 0; i < TC_DIRECTIONS; i++)
+		task->counted[i] = link_convert(&task->units[i], &counts[i]);
+}
+
 static int run_here(struct attach_task *task)
 {
 	int r;
@@ -255,8 +266,10 @@ static int run_here(struct attach_task *task)
 	r = bracket_here(task);
 	if (r == 0)
 		r = find_foreign(&task->attached, task->foreign);
-	if (r < 0)
+	if (r < 0) {
 		abandon(task, task->attached.at[TC_INGRESS].mode);
+		count_last(task);
+	}
 	return r;
 }
 
@@ -271,6 +284,7 @@ int attach_run(struct attach_task *task)
 	}
 	for (int i = 0; i < TC_DIRECTIONS; i++)
 		task->programs[i] = close_fd(task->programs[i]);
+	task->vanished = r == -ENODEV || r == -ESTALE;
 	if (r < 0)
 		explain(task, r);
 	return r;
@@ -282,7 +296,7 @@ int attach_undo(const struct netns_ref *ns, int ifindex, const char *runtime_dir
 	bool recorded = attached->at[TC_INGRESS].mode == TC_CLSACT;
 	int back, r = 0;
 
-	/* A TCX link is detached by closing it, from anywhere. */
+	/* The filters went with the interface. A TCX link is detached by closing it, from anywhere. */
 	if (recorded && gone)
 		*attached = (struct attached){ .made_clsact = false };
 	if (!recorded || gone) {

@@ -35,6 +35,9 @@ struct attach_task {
 	struct link_units units[TC_DIRECTIONS];
 	char foreign[INTERFACE_REASON_LEN];
 	char reason[INTERFACE_REASON_LEN]; /* why it failed; "" if it did not */
+	bool vanished; /* it failed, because the interface or its namespace is gone */
+	/* What our programs counted before it vanished, in the interface's units. */
+	struct link_counter counted[TC_DIRECTIONS];
 };
 
 int attach_run(struct attach_task *task);

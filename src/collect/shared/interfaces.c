@@ -29,6 +29,8 @@ struct slot {
 	bool busy; /* a job has it */
 	bool leaving; /* the link is gone, or not wanted any more */
 	bool gone; /* the link itself is gone, and its filters with it */
+	bool vanished; /* it went before we had bracketed it; counted says what we have seen */
+	struct link_counter counted[TC_DIRECTIONS];
 };
 
 struct interfaces {
@@ -97,8 +99,25 @@ static void detach_run(void *arg)
 		    job->gone);
 }
 
+/* All that the kernel's last message counts and we do not passed before we were there. */
+static void conclude_vanished(struct slot *slot)
+{
+	struct interface *i = &slot->interface;
+	const struct link_counter *last[TC_DIRECTIONS] = { &i->link.rx, &i->link.tx };
+
+	for (int d = 0; d < TC_DIRECTIONS; d++) {
+		const struct link_counter *counted = &slot->counted[d];
+
+		i->before[d].packets = last[d]->packets - MIN(last[d]->packets, counted->packets);
+		i->before[d].bytes = last[d]->bytes - MIN(last[d]->bytes, counted->bytes);
+	}
+	i->exact = !streq(i->link.kind, "veth"); /* see struct link: its last rx is not all */
+}
+
 static void finish_leaving(struct interfaces *interfaces, struct slot *slot)
 {
+	if (slot->vanished && slot->interface.last_known)
+		conclude_vanished(slot);
 	slot->interface.state = INTERFACE_REMOVED;
 	tell(interfaces, slot);
 }
@@ -139,8 +158,8 @@ static int detach(struct interfaces *interfaces, struct slot *slot, uint16_t wai
 	}
 	if (r < 0) {
 		free(job);
-		attach_undo(&slot->ns, (int)slot->interface.link.ifindex,
-			    interfaces->runtime_dir, &slot->attached, slot->gone);
+		attach_undo(&slot->ns, (int)slot->interface.link.ifindex, interfaces->runtime_dir,
+			    &slot->attached, slot->gone);
 		return r;
 	}
 	slot->attached = (struct attached){ .made_clsact = false };
@@ -154,8 +173,7 @@ static void leave(struct interfaces *interfaces, struct slot *slot)
 	slot->leaving = true;
 	if (slot->busy) /* attach_done() goes on here */
 		return;
-	if (is_attached(&slot->attached) &&
-	    detach(interfaces, slot, slot->interface.slot) == 0) {
+	if (is_attached(&slot->attached) && detach(interfaces, slot, slot->interface.slot) == 0) {
 		slot->busy = true;
 		return;
 	}
@@ -189,9 +207,9 @@ static int count_both(void *userdata, struct flow_count ret[TC_DIRECTIONS])
 
 	pthread_mutex_lock(&interfaces->lock);
 	for (int i = 0; r == 0 && i < TC_DIRECTIONS; i++)
-		r = interfaces->closed ? -ECANCELED :
-					 interfaces->ops.count(interfaces->userdata, job->slot, i,
-							       &ret[i]);
+		r = interfaces->closed
+			    ? -ECANCELED
+			    : interfaces->ops.count(interfaces->userdata, job->slot, i, &ret[i]);
 	pthread_mutex_unlock(&interfaces->lock);
 	return r;
 }
@@ -212,6 +230,8 @@ static void take_result(struct slot *slot, const struct attach_job *job)
 	memcpy(interface->reason, task->reason, sizeof(interface->reason));
 	if (job->result < 0) {
 		interface->state = INTERFACE_FAILED;
+		slot->vanished = task->vanished;
+		memcpy(slot->counted, task->counted, sizeof(slot->counted));
 		return;
 	}
 	interface->state = INTERFACE_ATTACHED;
@@ -340,9 +360,8 @@ static struct slot *new_slot(struct interfaces *interfaces, const struct link *l
 	*by_link = number;
 	interfaces->slots[number] = slot;
 	interfaces->last_slot = number;
-	slot->interface = (struct interface){ .slot = number,
-					      .link = *link,
-					      .l3 = link_is_l3(link->type) };
+	slot->interface =
+		(struct interface){ .slot = number, .link = *link, .l3 = link_is_l3(link->type) };
 	return slot;
 }
 
@@ -487,8 +506,7 @@ void interfaces_audit(struct interfaces *interfaces)
 int interfaces_new(sd_event *event, struct work *work, const struct interfaces_config *config,
 		   const struct interfaces_ops *ops, void *userdata, struct interfaces **ret)
 {
-	_cleanup_(interfaces_free_p) struct interfaces *interfaces =
-		calloc(1, sizeof(*interfaces));
+	_cleanup_(interfaces_free_p) struct interfaces *interfaces = calloc(1, sizeof(*interfaces));
 	struct links_handler handler = { on_wants, on_link, interfaces };
 	int r;
 

@@ -52,14 +52,14 @@ int tc_record_parse(const char *text, struct tc_record *ret)
 
 /* --- files --------------------------------------------------------------------------------- */
 
-static int open_directory(const char *runtime_dir)
+static int open_directory(const char *runtime_dir, bool make)
 {
 	char path[PATH_MAX];
 	int fd;
 
 	if (snprintf(path, sizeof(path), "%s/" DIRECTORY, runtime_dir) >= (int)sizeof(path))
 		return -ENAMETOOLONG;
-	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+	if (make && mkdir(path, 0700) < 0 && errno != EEXIST)
 		return -errno;
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	return fd < 0 ? -errno : fd;
@@ -73,8 +73,8 @@ static void file_name(char name[static NAME_LEN], uint64_t netns, int ifindex)
 
 static int write_text(int dir_fd, const char *name, const char *text)
 {
-	_cleanup_close_ int fd = openat(
-		dir_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	_cleanup_close_ int fd =
+		openat(dir_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	ssize_t n;
 
 	if (fd < 0)
@@ -87,7 +87,7 @@ static int write_text(int dir_fd, const char *name, const char *text)
 
 int tc_record_write(const char *runtime_dir, const struct tc_record *record)
 {
-	_cleanup_close_ int dir_fd = open_directory(runtime_dir);
+	_cleanup_close_ int dir_fd = open_directory(runtime_dir, /* make= */ true);
 	char name[NAME_LEN], new_name[NAME_LEN + 4], text[TC_RECORD_SIZE_MAX];
 	int r;
 
@@ -106,11 +106,11 @@ int tc_record_write(const char *runtime_dir, const struct tc_record *record)
 
 int tc_record_remove(const char *runtime_dir, uint64_t netns, int ifindex)
 {
-	_cleanup_close_ int dir_fd = open_directory(runtime_dir);
+	_cleanup_close_ int dir_fd = open_directory(runtime_dir, /* make= */ false);
 	char name[NAME_LEN];
 
 	if (dir_fd < 0)
-		return dir_fd;
+		return dir_fd == -ENOENT ? 0 : dir_fd;
 	file_name(name, netns, ifindex);
 	return unlinkat(dir_fd, name, 0) < 0 && errno != ENOENT ? -errno : 0;
 }
@@ -188,15 +188,13 @@ DEFINE_CLEANUP(DIR *, closedir)
 
 int tc_cleanup(const char *runtime_dir)
 {
-	_cleanup_close_ int dir_fd = open_directory(runtime_dir);
+	_cleanup_close_ int dir_fd = open_directory(runtime_dir, /* make= */ false);
 	_cleanup_(closedir_p) DIR *dir = NULL;
 	struct dirent *entry;
 	int r, first = 0;
 
-	if (dir_fd == -ENOENT)
-		return 0; /* nothing ever ran here */
-	if (dir_fd < 0)
-		return dir_fd;
+	if (dir_fd < 0) /* nothing was ever attached there */
+		return dir_fd == -ENOENT ? 0 : dir_fd;
 	dir = fdopendir(dir_fd);
 	if (!dir)
 		return -errno;

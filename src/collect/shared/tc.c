@@ -31,8 +31,7 @@ static const char *const filter_names[TC_DIRECTIONS] = { "ebpfobs_ingress", "ebp
 
 static uint32_t parent_of(enum tc_direction direction)
 {
-	return TC_H_MAKE(TC_H_CLSACT,
-			 direction == TC_INGRESS ? TC_H_MIN_INGRESS : TC_H_MIN_EGRESS);
+	return TC_H_MAKE(TC_H_CLSACT, direction == TC_INGRESS ? TC_H_MIN_INGRESS : TC_H_MIN_EGRESS);
 }
 
 static int attach_type_of(enum tc_direction direction)
@@ -252,9 +251,8 @@ static int add_filter(struct nl_sock *sock, int prog_fd, uint16_t priority,
 		.tcm_parent = parent_of(attachment->direction),
 		.tcm_info = TC_H_MAKE((uint32_t)priority << 16, htons(ETH_P_ALL)),
 	};
-	_cleanup_(nlmsg_free_p) struct nl_msg *message =
-		rtnl_message(RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ECHO, &header,
-			     sizeof(header));
+	_cleanup_(nlmsg_free_p) struct nl_msg *message = rtnl_message(
+		RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ECHO, &header, sizeof(header));
 	struct filter filter = { .handle = 0 };
 	int r;
 

@@ -20,9 +20,9 @@ enum tc_direction {
 };
 
 enum tc_mode { /* the choices of flows.attach, in this order */
-	TC_AUTO, /* tcx if the kernel has it, else clsact */
-	TC_TCX,
-	TC_CLSACT,
+	       TC_AUTO, /* tcx if the kernel has it, else clsact */
+	       TC_TCX,
+	       TC_CLSACT,
 };
 
 /* One program at its place. A TCX link lives as long as link_fd. */

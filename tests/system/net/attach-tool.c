@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <linux/bpf.h>
+#include <linux/if_packet.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,7 +31,8 @@
 struct tool {
 	sd_event *event;
 	struct interfaces *interfaces;
-	int maps[INTERFACES_MAX + 1]; /* per slot: a per-CPU array of one struct count per direction */
+	int maps[INTERFACES_MAX +
+		 1]; /* per slot: a per-CPU array of one struct count per direction */
 	char line[512];
 	size_t line_len;
 };
@@ -41,10 +43,11 @@ struct count {
 
 /* --- the programs -------------------------------------------------------------------------- */
 
-#define INSN(c, d, s, o, i)                                                                        \
+#define INSN(c, d, s, o, i) \
 	((struct bpf_insn){ .code = (c), .dst_reg = (d), .src_reg = (s), .off = (o), .imm = (i) })
-#define ADD_TO(offset, reg) /* *(u64 *)(r0 + offset) += reg; uses r5 */                            \
-	INSN(BPF_LDX | BPF_MEM | BPF_DW, 5, 0, offset, 0), INSN(BPF_ALU64 | BPF_ADD | BPF_X, 5, reg, 0, 0), \
+#define ADD_TO(offset, reg) /* *(u64 *)(r0 + offset) += reg; uses r5 */ \
+	INSN(BPF_LDX | BPF_MEM | BPF_DW, 5, 0, offset, 0),              \
+		INSN(BPF_ALU64 | BPF_ADD | BPF_X, 5, reg, 0, 0),        \
 		INSN(BPF_STX | BPF_MEM | BPF_DW, 0, 5, offset, 0)
 
 static int load_program(int map_fd, enum tc_direction direction)
@@ -57,7 +60,10 @@ static int load_program(int map_fd, enum tc_direction direction)
 		INSN(BPF_LD | BPF_DW | BPF_IMM, 1, BPF_PSEUDO_MAP_FD, 0, map_fd),
 		INSN(0, 0, 0, 0, 0),
 		INSN(BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_map_lookup_elem),
-		INSN(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 14, 0),
+		INSN(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 16, 0),
+		/* The copy of a multicast that its sender gets: the interface counts it not. */
+		INSN(BPF_LDX | BPF_MEM | BPF_W, 1, 6, offsetof(struct __sk_buff, pkt_type), 0),
+		INSN(BPF_JMP | BPF_JEQ | BPF_K, 1, 0, 14, PACKET_LOOPBACK),
 		INSN(BPF_LDX | BPF_MEM | BPF_W, 1, 6, offsetof(struct __sk_buff, len), 0),
 		INSN(BPF_LDX | BPF_MEM | BPF_W, 2, 6, offsetof(struct __sk_buff, gso_segs), 0),
 		INSN(BPF_JMP | BPF_JNE | BPF_K, 2, 0, 1, 0),
@@ -93,8 +99,7 @@ static int prepare(void *userdata, const struct interface *interface,
 	return 0;
 }
 
-static int count(void *userdata, uint16_t slot, enum tc_direction direction,
-		 struct flow_count *ret)
+static int count(void *userdata, uint16_t slot, enum tc_direction direction, struct flow_count *ret)
 {
 	static _Thread_local struct count values[CPUS_MAX];
 	struct tool *tool = userdata;
@@ -171,7 +176,8 @@ static void list(struct tool *tool)
 	while ((i = interfaces_next(tool->interfaces, &pos)))
 		print_interface(tool, i);
 	interfaces_status(tool->interfaces, &status);
-	printf("{\"end\": true, \"rung\": \"%s\", \"reason\": \"%s\", \"overflows\": %" PRIu64 "}\n",
+	printf("{\"end\": true, \"rung\": \"%s\", \"reason\": \"%s\", \"overflows\": %" PRIu64
+	       "}\n",
 	       status.rung, status.reason,
 	       links_stats(interfaces_links(tool->interfaces)).overflows);
 }
@@ -207,8 +213,7 @@ static int on_stdin(sd_event_source *source, int fd, uint32_t revents, void *use
 {
 	struct tool *tool = userdata;
 	char *end;
-	ssize_t n = read(fd, tool->line + tool->line_len,
-			 sizeof(tool->line) - tool->line_len - 1);
+	ssize_t n = read(fd, tool->line + tool->line_len, sizeof(tool->line) - tool->line_len - 1);
 
 	if (n <= 0)
 		return sd_event_exit(tool->event, 0);

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+import pytest
+
+from sandbox import Sandbox, Tool
+
+
+@pytest.fixture
+def sandbox():
+    box = Sandbox()
+    yield box
+    box.close()
+
+
+@pytest.fixture(params=["tcx", "tc"])
+def mode(request):
+    return request.param
+
+
+@pytest.fixture
+def start(sandbox, tmp_path):
+    """Starts attach-tool in the sandbox; it is closed, and closes cleanly, at the end."""
+    tools = []
+
+    def start_tool(*args, runtime="run", **kwargs):
+        directory = tmp_path / runtime
+        directory.mkdir(exist_ok=True)
+        tools.append(Tool(sandbox, directory, *args, **kwargs))
+        return tools[-1]
+
+    yield start_tool
+    for tool in tools:
+        tool.close()
