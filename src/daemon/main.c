@@ -24,9 +24,10 @@ static const char help[] =
 	"usage: ebpfobsd [OPTION...]\n"
 	"\n"
 	"  --config FILE      configuration (default: " SYSCONFDIR "/ebpfobs/ebpfobsd.yaml)\n"
-	"  --socket PATH      control socket (default: /run/ebpfobs/ebpfobsd.sock)\n"
+	"  --socket PATH      control socket (default: " RUNSTATEDIR "/ebpfobs/ebpfobsd.sock)\n"
 	"  --state-dir DIR    history (default: store.path of the configuration)\n"
-	"  --runtime-dir DIR  what must be found again after a crash (default: /run/ebpfobs)\n"
+	"  --runtime-dir DIR  what must be found again after a crash (default: " RUNSTATEDIR
+	"/ebpfobs)\n"
 	"  --check-config     say what is wrong with the configuration, and exit\n"
 	"  --cleanup          remove from the kernel what a crash left behind, and exit\n"
 	"  --version          print the version, and exit\n"
@@ -107,7 +108,7 @@ static int run(const struct manager_arguments *args)
 int main(int argc, char **argv)
 {
 	struct manager_arguments args = {
-		.socket_path = "/run/ebpfobs/ebpfobsd.sock",
+		.socket_path = RUNSTATEDIR "/ebpfobs/ebpfobsd.sock",
 	};
 	_cleanup_free_ char *below_state = NULL;
 	enum action action = ACTION_RUN;
@@ -117,10 +118,11 @@ int main(int argc, char **argv)
 		return EXIT_USAGE;
 	/* Two daemons with state directories of their own must not take each other's filters for
 	 * leftovers. */
-	if (!args.runtime_dir && args.state_dir && asprintf(&below_state, "%s/run", args.state_dir) > 0)
+	if (!args.runtime_dir && args.state_dir &&
+	    asprintf(&below_state, "%s/run", args.state_dir) > 0)
 		args.runtime_dir = below_state;
 	if (!args.runtime_dir)
-		args.runtime_dir = getenv("RUNTIME_DIRECTORY") ?: "/run/ebpfobs";
+		args.runtime_dir = getenv("RUNTIME_DIRECTORY") ?: RUNSTATEDIR "/ebpfobs";
 	switch (action) {
 	case ACTION_CHECK_CONFIG:
 		return manager_check_config(&args) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
