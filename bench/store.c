@@ -59,7 +59,8 @@ static void make_records(struct bench *b)
 		f->side = FLOW_SIDE_SERVER;
 		fill_end(&f->local, i % ARRAY_SIZE(units), unit);
 		f->local.port = 443;
-		f->local.process = (struct process_ref){ .pid = (pid_t)(1000 + i % 50), .comm = "server" };
+		f->local.process =
+			(struct process_ref){ .pid = (pid_t)(1000 + i % 50), .comm = "server" };
 		fill_end(&f->peer, 256 + i / 4, "");
 		f->peer.workload.kind = WORKLOAD_NONE;
 		f->peer.port = (uint16_t)(32768 + i * 13);
@@ -151,7 +152,8 @@ static void bench_steps(struct bench *b, unsigned steps)
 		rest += cpu_ms() - start;
 	}
 	store_figures(b->store, &figures);
-	printf("CPU of a step                      %.2f ms: add %.2f, end %.2f, write and join %.2f\n",
+	printf("CPU of a step                      %.2f ms: add %.2f, end %.2f, write and join "
+	       "%.2f\n",
 	       (add + rest) / steps, add / steps, step / steps, (rest - step) / steps);
 	printf("loop busy at most                  %.2f ms\n", (double)b->longest_ns / 1e6);
 	printf("disk                               %.1f MB\n", (double)figures.disk_bytes / 1e6);

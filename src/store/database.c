@@ -51,8 +51,9 @@ static const char *const statements[SQL_MAX_] = {
 	[SQL_INSERT] = "INSERT INTO segment (id, level, start, end, rows, data)"
 		       " VALUES (?, ?, ?, ?, ?, ?)",
 	[SQL_DELETE_RANGE] = "DELETE FROM segment WHERE end > ? AND end <= ?",
-	[SQL_DELETE_BEFORE] = "DELETE FROM segment WHERE id IN (SELECT id FROM segment WHERE end < ?"
-			      " ORDER BY end LIMIT ?)",
+	[SQL_DELETE_BEFORE] =
+		"DELETE FROM segment WHERE id IN (SELECT id FROM segment WHERE end < ?"
+		" ORDER BY end LIMIT ?)",
 	[SQL_NEXT] = "SELECT min(end) FROM segment WHERE end > ?",
 	[SQL_NEXT_STEP] = "SELECT min(end) FROM segment WHERE level = 0 AND end > ?",
 	[SQL_EACH] = "SELECT id, level, start, end, rows, data FROM segment"
@@ -64,12 +65,11 @@ static const char *const statements[SQL_MAX_] = {
 };
 
 /* The data come last: small columns are then read without walking a blob's pages. */
-static const char schema[] =
-	"CREATE TABLE segment (id INTEGER PRIMARY KEY, level INTEGER NOT NULL,"
-	" start INTEGER NOT NULL, end INTEGER NOT NULL, rows INTEGER NOT NULL,"
-	" data BLOB NOT NULL);"
-	"CREATE INDEX segment_end ON segment (end);"
-	"CREATE INDEX segment_step ON segment (end) WHERE level = 0;";
+static const char schema[] = "CREATE TABLE segment (id INTEGER PRIMARY KEY, level INTEGER NOT NULL,"
+			     " start INTEGER NOT NULL, end INTEGER NOT NULL, rows INTEGER NOT NULL,"
+			     " data BLOB NOT NULL);"
+			     "CREATE INDEX segment_end ON segment (end);"
+			     "CREATE INDEX segment_step ON segment (end) WHERE level = 0;";
 
 struct database {
 	sqlite3 *sqlite;
@@ -125,7 +125,8 @@ static int execute(struct database *db, const char *sql)
 }
 
 /* Binds up to three numbers and steps once; the statement must be reset afterwards. */
-static sqlite3_stmt *bound(struct database *db, enum statement which, int64_t a, int64_t b, int64_t c)
+static sqlite3_stmt *bound(struct database *db, enum statement which, int64_t a, int64_t b,
+			   int64_t c)
 {
 	sqlite3_stmt *s = db->statements[which];
 	const int64_t values[] = { a, b, c };
@@ -281,7 +282,8 @@ int database_open(const char *dir, uint64_t max_size, struct database **ret)
 	r = make_file(db->path);
 	if (r < 0)
 		return r;
-	r = sqlite3_open_v2(db->path, &db->sqlite, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+	r = sqlite3_open_v2(db->path, &db->sqlite, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
+			    NULL);
 	if (r != SQLITE_OK)
 		return db->sqlite ? error_of(db, r) : -ENOMEM;
 	r = configure(db);

@@ -220,8 +220,8 @@ static int join_segment(void *userdata, const struct segment *segment)
 		j->history->damaged++;
 		r = 0;
 	}
-	minute->start_ns = minute->end_ns ? MIN(minute->start_ns, segment->start_ns) :
-					    segment->start_ns;
+	minute->start_ns =
+		minute->end_ns ? MIN(minute->start_ns, segment->start_ns) : segment->start_ns;
 	minute->end_ns = MAX(minute->end_ns, segment->end_ns);
 	return r;
 }
@@ -286,7 +286,8 @@ static void describe(const struct history *h, struct part_status *status)
 	if (h->put_aside)
 		part_degrade(status, PART_DEGRADED,
 			     "the history was damaged, or not written by this version, and is now "
-			     "%s/" DATABASE_DAMAGED "; a new one was begun; delete the old file when "
+			     "%s/" DATABASE_DAMAGED
+			     "; a new one was begun; delete the old file when "
 			     "it is not wanted any more",
 			     h->dir);
 	if (h->error == -ENOSPC)
@@ -331,8 +332,7 @@ void history_report(struct history *h, struct history_report *ret)
 	*ret = report;
 }
 
-void history_walk_begin(struct history *h, const struct time_range *range,
-			struct history_walk *ret)
+void history_walk_begin(struct history *h, const struct time_range *range, struct history_walk *ret)
 {
 	is_open(h); /* a query may come before the first step */
 	*ret = (struct history_walk){

@@ -29,7 +29,7 @@ struct store_cursor {
 	size_t rows_lent;
 
 	/* Of whose turn it is. */
-	struct segment running; /* the current step as it was when the query came; data may be NULL */
+	struct segment running; /* the current step as it was then; data NULL: not asked for */
 	bool begun, complete; /* reading */
 	struct history_walk walk;
 	struct merge merge;
@@ -148,7 +148,8 @@ static bool next_record(struct store_cursor *c, struct record *ret)
 	if (c->picked == 0)
 		return false;
 	ranked = &c->ranking[c->left + --c->picked];
-	table_flow_record(c->merge.table, ranked->key, table_row(c->merge.table, ranked->number), ret);
+	table_flow_record(c->merge.table, ranked->key, table_row(c->merge.table, ranked->number),
+			  ret);
 	c->summary.rows++;
 	return true;
 }
@@ -236,7 +237,8 @@ static int take_running(struct store_cursor *c)
 /* A cursor that is in the store's list and has its share of the rows. */
 static int cursor_new(struct store *store, struct store_cursor **ret)
 {
-	size_t rows = (store_query_rows(store) - MIN(store->rows_lent, store_query_rows(store))) / 2;
+	size_t all = store_query_rows(store);
+	size_t rows = (all - MIN(store->rows_lent, all)) / 2;
 	struct store_cursor *c;
 	int r;
 

@@ -170,7 +170,8 @@ static void no_ends(struct flow *f)
 {
 	f->side = FLOW_SIDE_UNKNOWN;
 	f->unowned = FLOW_OWNED;
-	f->local = f->peer = (struct endpoint){ .workload = { .id = "", .name = "", .namespace_ = "" } };
+	f->local = f->peer =
+		(struct endpoint){ .workload = { .id = "", .name = "", .namespace_ = "" } };
 }
 
 static void decode_tcp(struct byte_reader *in, struct flow_tcp *ret)

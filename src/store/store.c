@@ -15,46 +15,48 @@
 
 #define MIB INT64_C(1048576)
 
+static const struct option keys[] = {
+	{
+		.key = "path",
+		.type = OPTION_STRING,
+		.offset = offsetof(struct store_options, path),
+		.value = LOCALSTATEDIR "/lib/ebpfobs",
+		.help = "Directory of the history",
+	},
+	{
+		.key = "max_size",
+		.type = OPTION_BYTES,
+		.offset = offsetof(struct store_options, max_size),
+		.min = 32 * MIB,
+		.max = 1024 * 1024 * MIB,
+		.value = "256M",
+		.help = "Disk that the history may take; the oldest goes first",
+	},
+	{
+		.key = "retention",
+		.type = OPTION_DURATION,
+		.offset = offsetof(struct store_options, retention),
+		.min = 600 * (int64_t)NSEC_PER_SEC,
+		.max = 366 * 86400 * (int64_t)NSEC_PER_SEC,
+		.value = "24h",
+		.help = "How long the history is kept",
+	},
+	{
+		.key = "top",
+		.type = OPTION_INT,
+		.offset = offsetof(struct store_options, top),
+		.min = 1,
+		.max = TABLE_ROWS_DEFAULT,
+		.value = "1000",
+		.help = "Flows kept of each minute older than 10 minutes; the rest is one sum",
+	},
+	{},
+};
+
 const struct option_group store_options_group = {
 	.prefix = "store",
 	.size = sizeof(struct store_options),
-	.options = (const struct option[]){
-		{
-			.key = "path",
-			.type = OPTION_STRING,
-			.offset = offsetof(struct store_options, path),
-			.value = LOCALSTATEDIR "/lib/ebpfobs",
-			.help = "Directory of the history",
-		},
-		{
-			.key = "max_size",
-			.type = OPTION_BYTES,
-			.offset = offsetof(struct store_options, max_size),
-			.min = 32 * MIB,
-			.max = 1024 * 1024 * MIB,
-			.value = "256M",
-			.help = "Disk that the history may take; the oldest goes first",
-		},
-		{
-			.key = "retention",
-			.type = OPTION_DURATION,
-			.offset = offsetof(struct store_options, retention),
-			.min = 600 * (int64_t)NSEC_PER_SEC,
-			.max = 366 * 86400 * (int64_t)NSEC_PER_SEC,
-			.value = "24h",
-			.help = "How long the history is kept",
-		},
-		{
-			.key = "top",
-			.type = OPTION_INT,
-			.offset = offsetof(struct store_options, top),
-			.min = 1,
-			.max = TABLE_ROWS_DEFAULT,
-			.value = "1000",
-			.help = "Flows kept of each minute older than 10 minutes; the rest is one sum",
-		},
-		{},
-	},
+	.options = keys,
 };
 
 static struct store *release(struct store *store)

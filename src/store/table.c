@@ -345,7 +345,8 @@ static int add_other_flow(struct table *t, const struct flow *f)
 }
 
 /* The value of key in a map of sums; if the map has max and key is new, that of last. */
-static void *sum_of(struct hashmap *map, size_t max, const void *key, const void *last, bool *ret_new)
+static void *sum_of(struct hashmap *map, size_t max, const void *key, const void *last,
+		    bool *ret_new)
 {
 	if (hashmap_size(map) >= max && !hashmap_get(map, key))
 		key = last;
@@ -398,8 +399,8 @@ int table_add(struct table *t, const struct record *record)
 {
 	switch (record->kind) {
 	case RECORD_FLOW:
-		return record->flow.other ? add_other_flow(t, &record->flow) :
-					    add_flow(t, &record->flow);
+		return record->flow.other ? add_other_flow(t, &record->flow)
+					  : add_flow(t, &record->flow);
 	case RECORD_UNTRACKED:
 		return add_untracked(t, &record->untracked, false);
 	case RECORD_INTERFACE:

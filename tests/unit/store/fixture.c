@@ -25,7 +25,9 @@ static void make_end(unsigned n, struct endpoint *ret)
 	ret->address = v4;
 	ret->address.bytes[14] = (uint8_t)(n >> 3);
 	ret->address.bytes[15] = (uint8_t)(n & 7);
-	ret->process = (struct process_ref){ .pid = (pid_t)(n % 64) + 1, .start_ns = n % 64, .cgroup_id = n % 64 };
+	ret->process = (struct process_ref){ .pid = (pid_t)(n % 64) + 1,
+					     .start_ns = n % 64,
+					     .cgroup_id = n % 64 };
 	strcpy(ret->process.comm, "worker");
 	ret->workload = (struct workload){ WORKLOAD_UNIT, id, name, "" };
 }
@@ -132,7 +134,9 @@ void bed_open(struct bed *bed)
 void bed_prepare(struct bed *bed, bool on_disk)
 {
 	*bed = (struct bed){
-		.options = { .max_size = 256 << 20, .retention = 86400 * NSEC_PER_SEC, .top = 1000 },
+		.options = { .max_size = 256 << 20,
+			     .retention = 86400 * NSEC_PER_SEC,
+			     .top = 1000 },
 		.now = UINT64_C(1700000000) * NSEC_PER_SEC, /* 20 s into a minute */
 	};
 	if (on_disk) {
@@ -197,7 +201,8 @@ void bed_settle(struct bed *bed)
 	for (int round = 0; round < 3; round++) {
 		bool done = false;
 
-		assert_int_equal(work_run(bed->work, WORK_LANE_STORE, turn_run, turn_done, &done), 0);
+		assert_int_equal(work_run(bed->work, WORK_LANE_STORE, turn_run, turn_done, &done),
+				 0);
 		while (!done)
 			bed_turn(bed);
 	}

@@ -22,9 +22,10 @@ static struct table *make_table(unsigned n, unsigned seed)
 			assert_int_equal(table_add_other(t, &record), 0);
 	}
 	record = (struct record){ .kind = RECORD_UNTRACKED };
-	record.untracked = (struct flow_untracked){
-		.netns = 7, .role = FLOW_ROLE_VETH, .reason = UNTRACKED_MAP_FULL, .tx = { 1, 2, 3, 4 }
-	};
+	record.untracked = (struct flow_untracked){ .netns = 7,
+						    .role = FLOW_ROLE_VETH,
+						    .reason = UNTRACKED_MAP_FULL,
+						    .tx = { 1, 2, 3, 4 } };
 	assert_int_equal(table_add(t, &record), 0);
 	record = (struct record){ .kind = RECORD_INTERFACE };
 	record.interface = (struct flow_interface){
@@ -220,8 +221,9 @@ static void test_trailing_and_version(void **state)
 
 static void test_numbers(void **state)
 {
-	static const uint64_t numbers[] = { 0,		1,	    127,	    128,
-					    16384,	UINT32_MAX, UINT64_MAX - 1, UINT64_MAX };
+	static const uint64_t numbers[] = {
+		0, 1, 127, 128, 16384, UINT32_MAX, UINT64_MAX - 1, UINT64_MAX
+	};
 	struct byte_writer w = {};
 	struct byte_reader r;
 
@@ -243,10 +245,8 @@ static void test_numbers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_round_trip),
-		cmocka_unit_test(test_every_field),
-		cmocka_unit_test(test_mutated),
-		cmocka_unit_test(test_trailing_and_version),
+		cmocka_unit_test(test_round_trip), cmocka_unit_test(test_every_field),
+		cmocka_unit_test(test_mutated),	   cmocka_unit_test(test_trailing_and_version),
 		cmocka_unit_test(test_numbers),
 	};
 

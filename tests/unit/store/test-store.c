@@ -163,8 +163,10 @@ static void test_adjacent_ranges(void **state)
 			bed_ask(&bed, cut, next, 0, answer);
 			for (int role = 0; role < FLOW_ROLE_MAX_; role++)
 				for (int p = 0; p < SUM_PROTOCOLS; p++) {
-					flow_count_add(&parts->tx[role][p], &answer->sums.tx[role][p]);
-					flow_count_add(&parts->rx[role][p], &answer->sums.rx[role][p]);
+					flow_count_add(&parts->tx[role][p],
+						       &answer->sums.tx[role][p]);
+					flow_count_add(&parts->rx[role][p],
+						       &answer->sums.rx[role][p]);
 				}
 			if (answer->flows > 0) {
 				assert_true(answer->summary.covered_until_ns > cut);

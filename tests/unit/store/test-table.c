@@ -279,10 +279,14 @@ static void test_bytes_per_flow(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_merge_of_one_key), cmocka_unit_test(test_parts_of_the_key),
-		cmocka_unit_test(test_drops),		 cmocka_unit_test(test_limit_and_other),
-		cmocka_unit_test(test_thin),		 cmocka_unit_test(test_ranking),
-		cmocka_unit_test(test_floods),		 cmocka_unit_test(test_hostile_strings),
+		cmocka_unit_test(test_merge_of_one_key),
+		cmocka_unit_test(test_parts_of_the_key),
+		cmocka_unit_test(test_drops),
+		cmocka_unit_test(test_limit_and_other),
+		cmocka_unit_test(test_thin),
+		cmocka_unit_test(test_ranking),
+		cmocka_unit_test(test_floods),
+		cmocka_unit_test(test_hostile_strings),
 		cmocka_unit_test(test_bytes_per_flow),
 	};
 

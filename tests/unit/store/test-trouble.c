@@ -69,9 +69,8 @@ static void assert_integrity(const struct bed *bed)
 
 	path_of(bed, "history.db", path);
 	assert_int_equal(sqlite3_open(path, &sqlite), SQLITE_OK);
-	assert_int_equal(
-		sqlite3_prepare_v2(sqlite, "PRAGMA integrity_check", -1, &statement, NULL),
-		SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(sqlite, "PRAGMA integrity_check", -1, &statement, NULL),
+			 SQLITE_OK);
 	assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
 	assert_string_equal((const char *)sqlite3_column_text(statement, 0), "ok");
 	sqlite3_finalize(statement);
@@ -201,8 +200,8 @@ static int try_query(struct bed *bed)
 	struct store_cursor *cursor;
 	int r;
 
-	assert_int_equal(
-		store_query(bed->store, &query, answer_row, answer_end, answer, &cursor), 0);
+	assert_int_equal(store_query(bed->store, &query, answer_row, answer_end, answer, &cursor),
+			 0);
 	while (!answer->ended)
 		bed_turn(bed);
 	r = answer->r;
@@ -306,8 +305,8 @@ static void mount_at(const struct bed *bed, const char *options)
 		print_message("skipped: mounting a tmpfs needs root\n");
 		skip();
 	}
-	if (!unshared && (unshare(CLONE_NEWNS) < 0 ||
-			  mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)) {
+	if (!unshared &&
+	    (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)) {
 		print_message("skipped: no mount namespace: %s\n", strerror(errno));
 		skip();
 	}
