@@ -271,10 +271,10 @@ bool history_tidy(struct history *h, size_t max_rows)
 {
 	int r;
 
-	if (!h->db)
+	if (!is_open(h))
 		return false;
 	r = database_trim(h->db, h->now_ns > h->retention ? h->now_ns - h->retention : 0);
-	if (r == 0)
+	if (r == 0 && h->error == 0) /* no joining while the disk is full */
 		r = join_oldest(h, max_rows);
 	if (r < 0)
 		give_up(h, r);

@@ -34,7 +34,7 @@ struct history *history_free(struct history *history);
 
 /* Takes a step over with its data, which free() releases. */
 void history_add(struct history *history, const struct segment *step);
-/* One small piece of tidying up: a minute joined, old segments dropped. True: there is more.
+/* Opens the database, if need be, and does one small piece of tidying up: a minute joined, old segments dropped. True: there is more.
  * max_rows bounds the memory that joining takes. */
 bool history_tidy(struct history *history, size_t max_rows);
 void history_report(struct history *history, struct history_report *ret);

@@ -129,7 +129,7 @@ static void cursor_run(void *arg)
 {
 	struct store_cursor *c = arg;
 
-	if (!c->complete) {
+	if (!c->complete && c->r >= 0) {
 		c->r = read_some(c);
 		if (c->r == 0)
 			c->r = rank(c);
@@ -194,7 +194,7 @@ static void go_on(struct store_cursor *c)
 
 static void proceed(struct store_cursor *c)
 {
-	bool last = false;
+	bool last = c->r < 0 && !c->paused;
 
 	if (c->complete && !c->cancelled) {
 		settle_loan(c);
@@ -202,9 +202,9 @@ static void proceed(struct store_cursor *c)
 	}
 	if (c->cancelled)
 		cursor_free(c);
-	else if (c->r < 0 || last)
+	else if (last)
 		end_query(c, MIN(c->r, 0));
-	else if (!c->complete || !c->paused)
+	else if (!c->paused || (!c->complete && c->r >= 0))
 		go_on(c);
 }
 

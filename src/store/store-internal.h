@@ -28,7 +28,7 @@ struct store {
 	unsigned waiting_steps;
 	bool tidying; /* a chain of small jobs is under way */
 	struct history_report report; /* as of the last job */
-	uint64_t table_full, no_memory, queue_full; /* records, records, steps */
+	uint64_t table_full, no_memory, queue_full;
 	uint64_t damaged; /* segments that queries could not read */
 	struct store_cursor *cursors;
 	size_t n_queries;

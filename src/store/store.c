@@ -72,6 +72,79 @@ static void store_release_p(struct store **store)
 		release(*store);
 }
 
+int store_run(struct store *store, void (*run)(void *arg), void (*done)(void *arg), void *arg)
+{
+	int r = work_run(store->work, WORK_LANE_STORE, run, done, arg);
+
+	store->jobs += r >= 0;
+	return r;
+}
+
+void store_job_done(struct store *store)
+{
+	if (--store->jobs == 0 && store->closed)
+		release(store);
+}
+
+/* A job that takes a step over, and then, one by one, jobs that tidy up. */
+struct upkeep {
+	struct store *store;
+	struct segment step; /* data NULL: none, only tidying */
+	size_t max_rows;
+	bool more;
+	struct history_report report;
+};
+
+static void upkeep_run(void *arg)
+{
+	struct upkeep *u = arg;
+
+	if (u->step.data)
+		history_add(u->store->history, &u->step);
+	u->more = u->step.data || history_tidy(u->store->history, u->max_rows);
+	history_report(u->store->history, &u->report);
+}
+
+static void upkeep_done(void *arg);
+
+static int post_upkeep(struct upkeep *u)
+{
+	u->max_rows = u->store->max_rows;
+	return store_run(u->store, upkeep_run, upkeep_done, u);
+}
+
+static void upkeep_done(void *arg)
+{
+	struct upkeep *u = arg;
+	struct store *store = u->store;
+	bool had_step = u->step.data;
+
+	store->report = u->report;
+	store->waiting_steps -= had_step;
+	u->step.data = NULL;
+	if (!had_step)
+		store->tidying = false;
+	if (u->more && !store->tidying && !store->closed && post_upkeep(u) >= 0)
+		store->tidying = true;
+	else
+		free(u);
+	store_job_done(store);
+}
+
+/* Opens the database early, so that status can say early what is wrong with it. */
+static void start_tidying(struct store *store)
+{
+	struct upkeep *u = calloc(1, sizeof(*u));
+
+	if (!u)
+		return;
+	u->store = store;
+	if (post_upkeep(u) < 0)
+		free(u);
+	else
+		store->tidying = true;
+}
+
 int store_new(struct work *work, const char *dir, const struct store_options *options,
 	      struct store **ret)
 {
@@ -90,22 +163,9 @@ int store_new(struct work *work, const char *dir, const struct store_options *op
 		r = history_new(dir, options, &store->history);
 	if (r < 0)
 		return r;
+	start_tidying(store);
 	*ret = TAKE(store);
 	return 0;
-}
-
-int store_run(struct store *store, void (*run)(void *arg), void (*done)(void *arg), void *arg)
-{
-	int r = work_run(store->work, WORK_LANE_STORE, run, done, arg);
-
-	store->jobs += r >= 0;
-	return r;
-}
-
-void store_job_done(struct store *store)
-{
-	if (--store->jobs == 0 && store->closed)
-		release(store);
 }
 
 struct closing {
@@ -172,44 +232,6 @@ int store_add(struct store *store, const struct record *record)
 	return r;
 }
 
-/* A job that takes a step over, and then, one by one, jobs that tidy up. */
-struct upkeep {
-	struct store *store;
-	struct segment step; /* data NULL: none, only tidying */
-	size_t max_rows;
-	bool more;
-	struct history_report report;
-};
-
-static void upkeep_run(void *arg)
-{
-	struct upkeep *u = arg;
-
-	if (u->step.data)
-		history_add(u->store->history, &u->step);
-	u->more = u->step.data || history_tidy(u->store->history, u->max_rows);
-	history_report(u->store->history, &u->report);
-}
-
-static void upkeep_done(void *arg)
-{
-	struct upkeep *u = arg;
-	struct store *store = u->store;
-	bool had_step = u->step.data;
-
-	store->report = u->report;
-	store->waiting_steps -= had_step;
-	u->step.data = NULL;
-	if (!had_step)
-		store->tidying = false;
-	if (u->more && !store->tidying && !store->closed &&
-	    store_run(store, upkeep_run, upkeep_done, u) >= 0)
-		store->tidying = true;
-	else
-		free(u);
-	store_job_done(store);
-}
-
 static void tell_exporters(struct store *store)
 {
 	for (size_t i = 0; i < store->n_exporters; i++) {
@@ -227,7 +249,6 @@ static struct upkeep *new_upkeep(struct store *store, uint64_t now)
 	if (!u || segment_encode(store->running, &u->step.data, &u->step.size) < 0)
 		return NULL;
 	u->store = store;
-	u->max_rows = store->max_rows;
 	u->step.level = SEGMENT_STEP;
 	u->step.start_ns = MIN(store->running_since_ns, now); /* the clock may have been set back */
 	u->step.end_ns = now;
@@ -245,7 +266,7 @@ static int hand_over(struct store *store, uint64_t now)
 	u = new_upkeep(store, now);
 	if (!u)
 		return -ENOMEM;
-	r = store_run(store, upkeep_run, upkeep_done, u);
+	r = post_upkeep(u);
 	if (r < 0) {
 		free(u->step.data);
 		free(u);
@@ -265,8 +286,10 @@ int store_step(struct store *store, uint64_t now_realtime_ns)
 		return r; /* the step goes on */
 	tell_exporters(store);
 	r = hand_over(store, now_realtime_ns);
-	if (r < 0)
+	if (r == -EAGAIN)
 		store->queue_full++;
+	else if (r < 0)
+		store->no_memory++;
 	table_free(store->running);
 	store->running = next;
 	store->last_step_since_ns = MIN(store->running_since_ns, now_realtime_ns);

@@ -95,6 +95,14 @@ void store_query_pause(struct store_cursor *cursor, bool pause);
 void store_query_cancel(struct store_cursor *cursor);
 
 void store_status(const struct store *store, struct part_status *ret);
+/*
+ * store.table_full    records that are in "other" rows
+ * store.no_memory     records and steps
+ * store.queue_full    steps for which the disk was too slow
+ * store.disk_full     steps that waited in memory for space on the disk, until there was no room
+ * store.write_failed  the same for any other error
+ * store.damaged       segments that could not be read, or not to their end
+ */
 void store_losses(const struct store *store, void (*fn)(void *userdata, const struct loss *loss),
 		  void *userdata);
 /* Bytes on disk, rows in memory, the oldest step, steps waiting for the worker. */

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What database.c and database-open.c share: the connection and its statements. */
+#pragma once
+
+#include <sqlite3.h>
+
+#include "base/cleanup.h"
+#include "store/database.h"
+
+#define DATABASE_LOG_RESERVE ((uint64_t)8 << 20) /* of max_size */
+
+enum statement {
+	SQL_BEGIN,
+	SQL_COMMIT,
+	SQL_ROLLBACK,
+	SQL_INSERT,
+	SQL_DELETE_RANGE,
+	SQL_DELETE_BEFORE,
+	SQL_NEXT,
+	SQL_NEXT_STEP,
+	SQL_EACH,
+	SQL_PAGES,
+	SQL_FREE_PAGES,
+	SQL_VACUUM,
+	SQL_CHECKPOINT,
+	SQL_MAX_,
+};
+
+struct database {
+	sqlite3 *sqlite;
+	sqlite3_stmt *statements[SQL_MAX_];
+	char *path, *log_path;
+	uint64_t max_size, page_size;
+	int64_t last_id;
+};
+
+DEFINE_CLEANUP(struct database *, database_close)
+
+/* The errno of a SQLite result; 0 of the three that mean success. */
+int database_error(struct database *db, int result);
