@@ -42,7 +42,9 @@ struct exporter {
 	bool seen[FLOW_ROLE_MAX_][256]; /* protocols that have been told; they stay, at 0 */
 	struct flow_count untracked[FLOW_ROLE_MAX_][UNTRACKED_REASON_MAX_][2]; /* tx, rx */
 	uint64_t step;
-	uint64_t overflowed, no_memory;
+	uint64_t overflowed; /* records that found no room, in all */
+	uint64_t overflowed_before, overflowed_last; /* up to the last step's end; in it */
+	uint64_t no_memory;
 };
 
 /* --- from records to rows -------------------------------------------------------------------- */
@@ -205,6 +207,8 @@ static void prometheus_step_end(struct exporter *e)
 	e->last = e->now;
 	e->now = (struct connections){ 0 };
 	e->step++;
+	e->overflowed_last = e->overflowed - e->overflowed_before;
+	e->overflowed_before = e->overflowed;
 	series_step(e->series, now_ns(CLOCK_MONOTONIC));
 }
 
@@ -355,13 +359,13 @@ static void prometheus_status(const struct exporter *e, struct part_status *ret)
 		return;
 	}
 	series_figures(e->series, &figures);
-	if (e->overflowed > 0)
+	if (e->overflowed_last > 0)
 		part_degrade(ret, PART_DEGRADED,
-			     "%llu flow rows are only in the overflow series: max_series (%lld) "
-			     "was reached, %zu series are in use; raise "
+			     "%llu flows of the last interval are only in the overflow series: "
+			     "%zu of max_series (%lld) are in use; raise "
 			     "exporters.prometheus.max_series",
-			     (unsigned long long)e->overflowed, (long long)e->options->max_series,
-			     figures.n_series);
+			     (unsigned long long)e->overflowed_last, figures.n_series,
+			     (long long)e->options->max_series);
 }
 
 static void prometheus_losses(const struct exporter *e,
