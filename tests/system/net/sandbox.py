@@ -79,6 +79,7 @@ class Tool:
         self.process = subprocess.Popen(
             sandbox.command(f"{TOOL} --runtime {runtime} {words}", netns),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+        self.killed = False
         self.lines = queue.Queue()
         self.removed = []
         threading.Thread(target=self.read, daemon=True).start()
@@ -151,6 +152,7 @@ class Tool:
     def kill(self):
         os.kill(self.worker_pid(), 9)
         self.process.wait()
+        self.killed = True
 
     def close(self):
         if self.process.poll() is None:
@@ -158,4 +160,4 @@ class Tool:
             self.process.wait(timeout=30)
         self.process.stdin.close()
         self.process.stdout.close()
-        return self.process.returncode
+        assert self.killed or self.process.returncode == 0
