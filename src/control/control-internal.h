@@ -17,11 +17,8 @@ struct control {
 	bool has_group;
 	gid_t group; /* "ebpfobs" */
 	unsigned n_queries; /* that run now */
-	uint64_t queries_refused; /* more than CONTROL_QUERIES_MAX */
+	uint64_t queries_refused; /* the store, or STORE_QUERIES_MAX, had no room for them */
 };
-
-/* Each holds an answer in memory and a place in the store's queue. */
-#define CONTROL_QUERIES_MAX 8
 
 /* One per interface, in a file of its own. */
 extern const struct varlink_interface control_daemon_interface, control_flows_interface;

@@ -25,7 +25,12 @@ struct control_ops {
 	 * old configuration stays. done may be called later. */
 	int (*reload)(void *userdata, void (*done)(void *cookie, int r, const char *error),
 		      void *cookie);
-	/* What this kernel allows, why a process is invisible (pid 0: none asked), BPF maps. */
+	/*
+	 * {"checks": [{"name", "ok": bool, "reason"}]: what this kernel allows;
+	 *  "process": {"pid", "comm", "visible": bool, "reason", ...}, null with pid 0: why is it
+	 *  invisible; "maps": [{"name", "type", "entries", "max_entries", "bytes", ...}], null unless
+	 *  maps: all with the same keys, which become the columns of a table}
+	 */
 	int (*doctor)(void *userdata, pid_t pid, bool maps, struct json_object **ret);
 	/* Drains the collectors now, so that the answer holds what happened up to this moment. */
 	int (*flush)(void *userdata, void (*done)(void *cookie, int r), void *cookie);
@@ -41,7 +46,8 @@ struct control_ops {
  */
 int control_new(sd_event *event, int listen_fd, const char *path, struct store *store,
 		const struct control_ops *ops, void *userdata, struct control **ret);
-/* Closes connections and unlinks a socket that it made itself. Takes NULL. */
+/* Closes connections and unlinks a socket that it made itself; to be done before store_free().
+ * Takes NULL. */
 struct control *control_free(struct control *control);
 /* Clients dropped for being slow, messages refused, ... */
 void control_losses(const struct control *control,

@@ -292,6 +292,13 @@ static void on_end(void *userdata, int r, const struct store_summary *summary)
 		send_last(list, summary);
 }
 
+static void refuse_busy(struct control *control, struct varlink_call *call)
+{
+	control->queries_refused++;
+	varlink_error_message(call, "Failed",
+			      "Too many questions are being answered; ask again later.");
+}
+
 static void on_flushed(void *cookie, int r)
 {
 	_cleanup_(list_free_p) struct list *list = cookie;
@@ -300,10 +307,12 @@ static void on_flushed(void *cookie, int r)
 		return;
 	/* A drain that failed is a loss, which the answer names; what is stored is still true. */
 	r = store_query(list->control->store, &list->query, on_row, on_end, list, &list->cursor);
-	if (r < 0)
+	if (r == -EBUSY)
+		refuse_busy(list->control, list->call);
+	else if (r < 0)
 		varlink_error_message(list->call, "Failed", strerror(-r));
 	else
-		TAKE(list)->query.filter = (struct filter){}; /* the store has it now */
+		TAKE(list);
 }
 
 static void on_cancel(struct varlink_call *call, void *userdata)
@@ -362,10 +371,9 @@ static void handle_list(struct varlink_call *call, struct json_object *in)
 	struct control_query_error error;
 	int r;
 
-	if (control->n_queries >= CONTROL_QUERIES_MAX) {
-		control->queries_refused++;
-		varlink_error_message(call, "Failed",
-				      "Too many questions are being answered; ask again later.");
+	/* Drains cost too, so those that wait for one count like those that the store answers. */
+	if (control->n_queries >= STORE_QUERIES_MAX) {
+		refuse_busy(control, call);
 		return;
 	}
 	r = list_new(call, &list);

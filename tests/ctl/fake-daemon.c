@@ -1,24 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * fake-daemon SOCKET [ROWS [RELOAD-ERROR]]: serves the control protocol with fixed answers, for the
- * tests of ebpfobsctl. Says "ready" when it does; ends with SIGTERM, or when its stdin is closed.
+ * tests of ebpfobsctl. Says "ready" when it does; ends with SIGTERM, and with its parent.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <unistd.h>
+#include <sys/prctl.h>
 
 #include "tests/unit/control/fake.h"
-
-static int on_stdin(sd_event_source *source, int fd, uint32_t revents, void *userdata)
-{
-	char c;
-
-	if (read(fd, &c, 1) > 0)
-		return 0;
-	return sd_event_exit(sd_event_source_get_event(source), 0);
-}
 
 int main(int argc, char **argv)
 {
@@ -37,7 +28,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "control_new: %s\n", strerror(-r));
 		return EXIT_FAILURE;
 	}
-	sd_event_add_io(event, NULL, STDIN_FILENO, EPOLLIN | EPOLLHUP, on_stdin, NULL);
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	sd_event_add_signal(event, NULL, SIGTERM | SD_EVENT_SIGNAL_PROCMASK, NULL, NULL);
 	puts("ready");
 	fflush(stdout);
 	r = sd_event_loop(event);

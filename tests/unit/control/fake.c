@@ -213,6 +213,7 @@ int store_query(struct store *store, struct store_query *query, store_record_fn 
 	filter_done(&fake->filter);
 	fake->filter = query->filter;
 	fake->query = *query;
+	query->filter = (struct filter){};
 	fake->row = row;
 	fake->end = end;
 	fake->userdata = userdata;
