@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import time
 
-BUILD = os.environ.get("top_builddir", os.path.join(os.path.dirname(__file__), "../../build"))
+BUILD = os.path.abspath(os.environ.get("EBPFOBS_BUILD", "build"))
 
 
 def run(*argv, check=True, **kwargs):
