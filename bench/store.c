@@ -134,9 +134,11 @@ static void print_memory(const char *when)
 static void bench_steps(struct bench *b, unsigned steps)
 {
 	double add = 0, step = 0, rest = 0, start;
-	struct store_figures figures;
+	struct store_figures before, figures;
+	unsigned sampled = MIN(steps, 60U); /* before minutes are joined */
 
 	b->longest_ns = 0;
+	store_figures(b->store, &before);
 	for (unsigned i = 0; i < steps; i++) {
 		change_counts(b);
 		start = cpu_ms();
@@ -150,8 +152,11 @@ static void bench_steps(struct bench *b, unsigned steps)
 		step += cpu_ms() - start;
 		settle(b);
 		rest += cpu_ms() - start;
+		store_figures(b->store, &figures);
+		if (i == sampled - 1)
+			printf("disk, a flow of a step             %.1f bytes\n",
+			       (double)(figures.disk_bytes - before.disk_bytes) / sampled / b->n);
 	}
-	store_figures(b->store, &figures);
 	printf("CPU of a step                      %.2f ms: add %.2f, end %.2f, write and join "
 	       "%.2f\n",
 	       (add + rest) / steps, add / steps, step / steps, (rest - step) / steps);

@@ -85,9 +85,9 @@ static void test_missing_directory(void **state)
 	bed_prepare(&bed, true);
 	assert_int_equal(rmdir(bed.dir), 0);
 	bed_open(&bed);
+	assert_status(&bed, PART_DEGRADED, "No such file or directory");
 	for (int i = 0; i < 5; i++)
 		marked_step(&bed, 10, &seed);
-	assert_status(&bed, PART_DEGRADED, "No such file or directory");
 	assert_int_equal(count_marks(&bed), 5); /* in memory */
 	for (int i = 0; i < 20; i++)
 		marked_step(&bed, 10000, &seed);
