@@ -35,7 +35,7 @@ static void test_walk(void **state)
 	const char *dir = *state;
 	struct host_roots roots = { .proc = "/proc", .cgroup = dir, .files = "/" };
 	_cleanup_cgroup_tree_ struct cgroup_tree tree = CGROUP_TREE_NONE;
-	_cleanup_free_ char *path = NULL;
+	_cleanup_free_ char *path = NULL, *service = tree_path(dir, "system.slice/a.service");
 	struct found found = { 0 };
 	struct stat st;
 	uint64_t id;
@@ -55,7 +55,7 @@ static void test_walk(void **state)
 	assert_int_equal(found.n, 2);
 
 	assert_int_equal(cgroup_tree_id(&tree, "/system.slice/a.service", &id), 0);
-	assert_int_equal(stat(tree_path(dir, "system.slice/a.service"), &st), 0);
+	assert_int_equal(stat(service, &st), 0);
 	assert_int_equal(id, st.st_ino);
 	assert_int_equal(cgroup_tree_id(&tree, "/", &id), 0);
 	assert_int_equal(cgroup_tree_id(&tree, "/gone", &id), -ENOENT);

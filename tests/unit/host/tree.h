@@ -96,3 +96,13 @@ static inline int tree_remove(const char *dir, const char *name)
 	free(path);
 	return r;
 }
+
+static inline int tree_rename(const char *dir, const char *from, const char *to)
+{
+	char *old = tree_path(dir, from), *new = tree_path(dir, to);
+	int r = rename(old, new);
+
+	free(old);
+	free(new);
+	return r;
+}
