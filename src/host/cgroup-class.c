@@ -79,41 +79,46 @@ static bool container_id(const char *component, char *ret)
 	return true;
 }
 
-/* A UUID, with _ for - where systemd's slices need the - for themselves; or the hash. end must
- * follow. */
-static bool pod_uid(const char *s, const char *end, char ret[static POD_UID_LEN + 1])
+static bool is_uuid(const char *s)
 {
-	size_t n = strspn(s, "0123456789abcdef-_");
-
-	if (strncmp(s + n, end, strlen(end)) != 0 || (!*end && s[n]))
-		return false;
-	if (n == POD_HASH_LEN && is_hex(s, n)) {
-		memcpy(ret, s, n);
-		ret[n] = 0;
-		return true;
-	}
-	if (n != POD_UID_LEN)
-		return false;
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < POD_UID_LEN; i++) {
 		bool dash = s[i] == '-' || s[i] == '_';
 
 		if (dash != (i == 8 || i == 13 || i == 18 || i == 23))
 			return false;
-		ret[i] = dash ? '-' : s[i];
 	}
+	return true;
+}
+
+static bool copy_uid(const char *uid, size_t n, char ret[static POD_UID_LEN + 1])
+{
+	if (!(n == POD_UID_LEN && is_uuid(uid)) && !(n == POD_HASH_LEN && is_hex(uid, n)))
+		return false;
+	for (size_t i = 0; i < n; i++)
+		ret[i] = uid[i] == '_' ? '-' : uid[i];
 	ret[n] = 0;
 	return true;
 }
 
-/* podUID (cgroupfs driver), kubepods-burstable-podUID.slice (systemd driver). */
-static bool pod_component(const char *component, char ret[static POD_UID_LEN + 1])
+/* podUID (cgroupfs driver); kubepods-burstable-podUID.slice (systemd driver, with _ for the - that
+ * slices need for themselves), after which a runtime and its container may follow. */
+static bool pod_uid(const char *component, char ret[static POD_UID_LEN + 1])
 {
-	const char *kubepods = strstr(component, "kubepods"), *pod;
+	static const char digits[] = "0123456789abcdef-_";
+	const char *uid = strstr(component, "kubepods");
+	size_t n;
 
-	if (has_prefix(component, "pod"))
-		return pod_uid(component + 3, "", ret);
-	pod = kubepods ? strstr(kubepods, "-pod") : NULL;
-	return pod && pod_uid(pod + 4, ".slice", ret);
+	if (has_prefix(component, "pod")) {
+		uid = component + strlen("pod");
+		n = strspn(uid, digits);
+		return !uid[n] && copy_uid(uid, n, ret);
+	}
+	uid = uid ? strstr(uid, "-pod") : NULL;
+	if (!uid)
+		return false;
+	uid += strlen("-pod");
+	n = strspn(uid, digits);
+	return has_prefix(uid + n, ".slice") && copy_uid(uid, n, ret);
 }
 
 /* systemd writes what cannot stand in a unit's name as \xHH. */
@@ -205,7 +210,7 @@ static void unit_component(struct walk *w, const char *component)
 static void take_component(struct walk *w, const char *component)
 {
 	/* What lives in a user's manager can call itself anything: it may be a container, no pod. */
-	if (!*w->pod && !*w->manager && pod_component(component, w->pod))
+	if (!*w->pod && !*w->manager && pod_uid(component, w->pod))
 		*w->container = 0;
 	if (!*w->container && (container_id(component, w->container) ||
 			       lxc_payload(w, component, w->container) ||

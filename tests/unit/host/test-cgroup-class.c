@@ -133,6 +133,10 @@ static const struct {
 	{ "/machine.slice/machine-.scope", WORKLOAD_UNIT, "machine-.scope", "machine-.scope", "",
 	  "", SYSTEM },
 	{ "/a\xff\n\x1b[31m.service/" ID, WORKLOAD_CONTAINER, ID, SHORT, "", ID, SYSTEM },
+	/* dashes at the wrong places: no pod (the fuzzer's find) */
+	{ "/kubepods.slice/kubepods-pod8f3f1c3a_1_4e6cc38_9c1b_0d8a7b6c5d4e.slice/crio-" ID
+	  ".scope",
+	  WORKLOAD_CONTAINER, ID, SHORT, "", ID, SYSTEM },
 	/* deceit: the first claim holds */
 	{ "/kubepods/pod" UID "/" ID "/kubepods/pod" UID2 "/" ID2, WORKLOAD_POD, UID, UID, "", ID,
 	  SYSTEM },
