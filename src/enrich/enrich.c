@@ -126,8 +126,8 @@ size_t enrich_bytes(const struct enrich *enrich)
 	       peers_bytes(enrich->peers);
 }
 
-void enrich_losses(const struct enrich *enrich,
-		   void (*fn)(void *userdata, const struct loss *loss), void *userdata)
+void enrich_losses(const struct enrich *enrich, void (*fn)(void *userdata, const struct loss *loss),
+		   void *userdata)
 {
 	fn(userdata, &(struct loss){ "enrich.peers_full", peers_full(enrich->peers) });
 }

@@ -32,5 +32,5 @@ void enrich_record(struct enrich *enrich, struct record *record);
 void enrich_expire(struct enrich *enrich, uint64_t now_boottime_ns);
 size_t enrich_bytes(const struct enrich *enrich);
 /* Calls fn once per place that can lose, also where the count is 0. */
-void enrich_losses(const struct enrich *enrich,
-		   void (*fn)(void *userdata, const struct loss *loss), void *userdata);
+void enrich_losses(const struct enrich *enrich, void (*fn)(void *userdata, const struct loss *loss),
+		   void *userdata);

@@ -212,10 +212,9 @@ static void take_component(struct walk *w, const char *component)
 	/* What lives in a user's manager can call itself anything: it may be a container, no pod. */
 	if (!*w->pod && !*w->manager && pod_uid(component, w->pod))
 		*w->container = 0;
-	if (!*w->container && (container_id(component, w->container) ||
-			       lxc_payload(w, component, w->container) ||
-			       machine_scope(component, w->container) ||
-			       nspawn_payload(w, component, w->container)))
+	if (!*w->container &&
+	    (container_id(component, w->container) || lxc_payload(w, component, w->container) ||
+	     machine_scope(component, w->container) || nspawn_payload(w, component, w->container)))
 		return;
 	if (!*w->container && !*w->pod && !w->units_end)
 		unit_component(w, component);

@@ -34,58 +34,49 @@ bool cgroup_ids_contain(const uint64_t *ids, size_t n, uint64_t id)
 
 /* --- one cgroup ---------------------------------------------------------------------------- */
 
-/* One block with room for n bytes of strings. */
-static struct cgroup *cgroup_alloc(uint64_t id, size_t n)
+/* Copies s to *to, which moves on behind it. */
+static const char *put(char **to, const char *s)
 {
-	struct cgroup *cgroup = calloc(1, sizeof(*cgroup) + n);
+	const char *copy = *to;
 
-	if (!cgroup)
-		return NULL;
-	cgroup->id = id;
-	cgroup->bytes = sizeof(*cgroup) + n;
-	return cgroup;
+	*to = stpcpy(*to, s) + 1;
+	return copy;
 }
 
-static const char *or_empty(const char *s)
-{
-	return s ? s : "";
-}
-
+/* One block: the strings are behind the struct. */
 static struct cgroup *cgroup_make(uint64_t id, const char *path, const struct cgroup_class *class,
 				  const struct container_state *state)
 {
-	bool pod = class->kind == WORKLOAD_POD && state->pod_name;
-	const char *name = pod ? state->pod_name :
-			   class->kind == WORKLOAD_CONTAINER && state->name ? state->name :
-									      class->name;
-	const char *namespace_ = pod ? or_empty(state->pod_namespace) : class->namespace_;
-	const char *strings[] = {
-		path, class->id, name, namespace_, class->container,
-		or_empty(state->name), or_empty(state->image),
-	};
-	const char *kept[ARRAY_SIZE(strings)];
+	const char *container_name = state->name ? state->name : "";
+	const char *image = state->image ? state->image : "";
+	const char *name = class->name, *namespace_ = class->namespace_;
 	struct cgroup *cgroup;
-	size_t n = 0;
+	size_t bytes;
 	char *to;
 
-	for (size_t i = 0; i < ARRAY_SIZE(strings); i++)
-		n += strlen(strings[i]) + 1;
-	cgroup = cgroup_alloc(id, n);
+	if (class->kind == WORKLOAD_CONTAINER && state->name)
+		name = state->name;
+	if (class->kind == WORKLOAD_POD && state->pod_name) {
+		name = state->pod_name;
+		namespace_ = state->pod_namespace ? state->pod_namespace : "";
+	}
+	bytes = sizeof(*cgroup) + strlen(path) + strlen(class->id) + strlen(name) +
+		strlen(namespace_) + strlen(class->container) + strlen(container_name) +
+		strlen(image) + 7; /* NULs */
+	cgroup = calloc(1, bytes);
 	if (!cgroup)
 		return NULL;
-	to = cgroup->text;
-	for (size_t i = 0; i < ARRAY_SIZE(strings); i++) {
-		kept[i] = to;
-		to = stpcpy(to, strings[i]) + 1;
-	}
-	cgroup->path = kept[0];
-	cgroup->workload_id = kept[1];
-	cgroup->name = kept[2];
-	cgroup->namespace_ = kept[3];
-	cgroup->container = kept[4];
-	cgroup->container_name = kept[5];
-	cgroup->image = kept[6];
+	cgroup->id = id;
 	cgroup->kind = class->kind;
+	cgroup->bytes = bytes;
+	to = cgroup->text;
+	cgroup->path = put(&to, path);
+	cgroup->workload_id = put(&to, class->id);
+	cgroup->name = put(&to, name);
+	cgroup->namespace_ = put(&to, namespace_);
+	cgroup->container = put(&to, class->container);
+	cgroup->container_name = put(&to, container_name);
+	cgroup->image = put(&to, image);
 	return cgroup;
 }
 

@@ -181,8 +181,8 @@ int cgroups_new(struct work *work, const struct host_roots *roots, struct cgroup
 		return -ENOMEM;
 	c->work = work;
 	c->roots = roots;
-	r = hashmap_new(sizeof(uint64_t), sizeof(struct cgroup *), CGROUPS_MAX, &c->by_id) ?:
-	    hashmap_new(sizeof(uint64_t), 0, CGROUPS_ASKED_MAX, &c->asked);
+	r = hashmap_new(sizeof(uint64_t), sizeof(struct cgroup *), CGROUPS_MAX, &c->by_id)
+		    ?: hashmap_new(sizeof(uint64_t), 0, CGROUPS_ASKED_MAX, &c->asked);
 	if (r < 0)
 		return r;
 	cgroups_expire(c, now_ns(CLOCK_BOOTTIME)); /* the first walk */

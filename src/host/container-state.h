@@ -32,7 +32,7 @@ int container_state_read(const struct host_roots *roots, const char *id, uid_t o
 void container_state_done(struct container_state *state);
 
 /* One file's content, as read by container_state_read(); for the fuzzer, too. -ENOENT: it does not
- * know the container; -EINVAL: not what that runtime writes. */
+ * know the container; -EINVAL: not what that runtime writes; -E2BIG. */
 enum container_format {
 	CONTAINER_FORMAT_DOCKER, /* config.v2.json */
 	CONTAINER_FORMAT_OCI, /* config.json with annotations: containerd, CRI-O */

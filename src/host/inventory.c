@@ -115,8 +115,8 @@ void inventory_on_fork(struct inventory *v, const struct process_event *e)
 
 void inventory_on_exec(struct inventory *v, const struct process_event *e)
 {
-	struct process *process = processes_put(v->processes, e->pid,
-						e->start_ns / PROCESS_TICK_NS, v->now_ns);
+	struct process *process =
+		processes_put(v->processes, e->pid, e->start_ns / PROCESS_TICK_NS, v->now_ns);
 
 	if (!process)
 		return;
@@ -157,8 +157,8 @@ static void scan_run(void *arg)
 
 static void take_task(struct inventory *v, const struct proc_task *task, uint64_t begin_ns)
 {
-	struct process *process = processes_put(v->processes, task->pid, task->start_tick,
-						v->now_ns);
+	struct process *process =
+		processes_put(v->processes, task->pid, task->start_tick, v->now_ns);
 
 	if (!process)
 		return;

@@ -185,24 +185,21 @@ static int add_task(struct proc_scan *scan, const struct proc_task *task)
 
 DEFINE_CLEANUP(DIR *, closedir)
 
-static int scan_processes(int proc, const struct cgroup_tree *tree, const struct scope *scope,
+static int scan_processes(DIR *proc, const struct cgroup_tree *tree, const struct scope *scope,
 			  struct proc_scan *scan)
 {
-	_cleanup_(closedir_p) DIR *dir = fdopendir(dup(proc));
 	const struct dirent *entry;
 	struct proc_task task;
 	int fd, r = 0;
 
-	if (!dir)
-		return -errno;
-	while (r == 0 && (entry = readdir(dir))) {
+	while (r == 0 && (entry = readdir(proc))) {
 		if (!isdigit((unsigned char)*entry->d_name))
 			continue;
 		if (scan->n == PROC_SCAN_MAX) {
 			scan->cut = true;
 			break;
 		}
-		fd = openat(proc, entry->d_name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		fd = openat(dirfd(proc), entry->d_name, O_PATH | O_DIRECTORY | O_CLOEXEC);
 		if (fd >= 0 && read_task(fd, atoi(entry->d_name), tree, scope, &task) == 0)
 			r = add_task(scan, &task);
 		close_fd(fd);
@@ -212,12 +209,12 @@ static int scan_processes(int proc, const struct cgroup_tree *tree, const struct
 
 int proc_scan(const struct host_roots *roots, const struct scope *scope, struct proc_scan *ret)
 {
-	_cleanup_close_ int proc = open(roots->proc, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_cgroup_tree_ struct cgroup_tree tree = CGROUP_TREE_NONE;
+	_cleanup_(closedir_p) DIR *proc = opendir(roots->proc);
 	struct proc_scan scan = { 0 };
 	int r;
 
-	if (proc < 0)
+	if (!proc)
 		return -errno;
 	r = cgroup_tree_open(roots, &tree);
 	if (r < 0 && r != -ENOENT)

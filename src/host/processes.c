@@ -199,8 +199,7 @@ const char *processes_id(struct processes *p, struct process *process)
 
 	if (process->id)
 		return process->id;
-	n = asprintf(&process->id, "%s/%d/%" PRIu64, p->boot_id, process->pid,
-		     process->start_tick);
+	n = asprintf(&process->id, "%s/%d/%" PRIu64, p->boot_id, process->pid, process->start_tick);
 	if (n < 0)
 		return process->id = NULL;
 	p->string_bytes += (size_t)n + 1;

@@ -51,8 +51,7 @@ struct process *processes_get(const struct processes *p, pid_t pid, uint64_t sta
  * buried, for its exit was missed. At PROCESSES_MAX the longest dead makes room; NULL if all live
  * (counted) or without memory.
  */
-struct process *processes_put(struct processes *p, pid_t pid, uint64_t start_tick,
-			      uint64_t now_ns);
+struct process *processes_put(struct processes *p, pid_t pid, uint64_t start_tick, uint64_t now_ns);
 /* It is dead as of now; for one that is dead already the linger begins again. */
 void processes_bury(struct processes *p, struct process *process, uint64_t now_ns);
 /* It lives after all. */

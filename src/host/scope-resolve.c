@@ -31,8 +31,10 @@ struct resolver {
 	size_t error_size;
 };
 
-__attribute__((format(printf, 3, 4))) static int fail(struct resolver *v, int r,
-						      const char *format, ...)
+static int fail(struct resolver *v, int r, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static int fail(struct resolver *v, int r, const char *format, ...)
 {
 	va_list args;
 
@@ -63,8 +65,8 @@ static int resolve_netns(struct resolver *v, const char *text)
 	if (!parse_number(text, UINT64_MAX, inode)) {
 		snprintf(path, sizeof(path), "%s%s", *text == '/' ? "" : "/run/netns/", text);
 		if (stat(path, &st) < 0 || statfs(path, &fs) < 0)
-			return fail(v, -errno, "scope.netns: cannot find the namespace %s: %s", path,
-				    strerror(errno));
+			return fail(v, -errno, "scope.netns: cannot find the namespace %s: %s",
+				    path, strerror(errno));
 		if (fs.f_type != NSFS_MAGIC)
 			return fail(v, -EINVAL, "scope.netns: %s is not a network namespace", path);
 		*inode = st.st_ino;
@@ -237,8 +239,7 @@ static void refresh_job(void *arg)
 
 	if (cgroup_tree_open(refresh->roots, &tree) < 0)
 		return;
-	find_units(&tree, refresh->copy->n_units, refresh->copy->unit_names,
-		   refresh->copy->units);
+	find_units(&tree, refresh->copy->n_units, refresh->copy->unit_names, refresh->copy->units);
 	cgroup_tree_done(&tree);
 }
 

@@ -100,8 +100,8 @@ int scope_copy(const struct scope *scope, struct scope **ret)
 
 bool scope_is_empty(const struct scope *scope)
 {
-	return !scope || scope->n_netns + scope->n_cgroups + scope->n_units + scope->n_exes +
-				 scope->n_pids == 0;
+	return !scope || (!scope->n_netns && !scope->n_cgroups && !scope->n_units &&
+			  !scope->n_exes && !scope->n_pids);
 }
 
 static bool in_cgroups(size_t n, const struct scope_cgroup *cgroups, const char *path)
@@ -142,6 +142,5 @@ bool scope_contains(const struct scope *scope, const struct scope_task *task)
 		return true;
 	return in_pids(scope, task->pid) && in_netns(scope, task->netns) &&
 	       in_cgroups(scope->n_cgroups, scope->cgroups, task->cgroup) &&
-	       in_cgroups(scope->n_units, scope->units, task->cgroup) &&
-	       in_exes(scope, task->exe);
+	       in_cgroups(scope->n_units, scope->units, task->cgroup) && in_exes(scope, task->exe);
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Names for both ends, what is external, and what it costs. */
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <netinet/in.h>
+
 #include <cmocka.h>
 
 #include "base/cleanup.h"
@@ -198,11 +199,11 @@ static void test_external(void **state)
 		const char *address;
 		bool by_default, by_ranges;
 	} cases[] = {
-		{ "8.8.8.8", true, true },	    { "2001:db8::1", true, true },
-		{ "10.1.2.3", false, true },	    { "192.168.1.1", false, false },
-		{ "198.51.100.7", true, false },    { "127.0.0.5", false, false },
+		{ "8.8.8.8", true, true },	     { "2001:db8::1", true, true },
+		{ "10.1.2.3", false, true },	     { "192.168.1.1", false, false },
+		{ "198.51.100.7", true, false },     { "127.0.0.5", false, false },
 		{ "169.254.169.254", false, false }, { "224.0.0.1", false, false },
-		{ "fe80::1", false, false },	    { "fd00::1", false, true },
+		{ "fe80::1", false, false },	     { "fd00::1", false, true },
 	};
 	struct world *w = *state;
 	struct ip_prefix ranges[2];
@@ -228,8 +229,7 @@ static void test_what_is_no_flow(void **state)
 {
 	struct world *w = *state;
 	struct record record = { .kind = RECORD_INTERFACE, .interface = { .name = "eth0" } },
-		      before = record,
-		      other = { .kind = RECORD_FLOW, .flow = { .other = true } };
+		      before = record, other = { .kind = RECORD_FLOW, .flow = { .other = true } };
 
 	enrich_record(w->enrich, &record);
 	assert_memory_equal(&record, &before, sizeof(record));

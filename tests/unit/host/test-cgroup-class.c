@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+
 #include <cmocka.h>
 
 #include "base/util.h"
@@ -41,8 +42,8 @@ static const struct {
 	  "systemd-udevd.service", "", "", SYSTEM },
 	{ "/system.slice/foo.service/bar.service", WORKLOAD_UNIT, "foo.service", "foo.service", "",
 	  "", SYSTEM },
-	{ "/system.slice/dev-disk-by\\x2duuid-1.swap", WORKLOAD_UNIT,
-	  "dev-disk-by\\x2duuid-1.swap", "dev-disk-by\\x2duuid-1.swap", "", "", SYSTEM },
+	{ "/system.slice/dev-disk-by\\x2duuid-1.swap", WORKLOAD_UNIT, "dev-disk-by\\x2duuid-1.swap",
+	  "dev-disk-by\\x2duuid-1.swap", "", "", SYSTEM },
 	{ "/system.slice/_cpu.service", WORKLOAD_UNIT, "cpu.service", "cpu.service", "", "",
 	  SYSTEM },
 	{ "/system.slice", WORKLOAD_UNIT, "system.slice", "system.slice", "", "", SYSTEM },
@@ -76,12 +77,12 @@ static const struct {
 	/* podman */
 	{ "/machine.slice/libpod-" ID ".scope/container", WORKLOAD_CONTAINER, ID, SHORT, "", ID,
 	  SYSTEM },
-	{ "/machine.slice/libpod-conmon-" ID ".scope", WORKLOAD_UNIT,
-	  "libpod-conmon-" ID ".scope", "libpod-conmon-" ID ".scope", "", "", SYSTEM },
+	{ "/machine.slice/libpod-conmon-" ID ".scope", WORKLOAD_UNIT, "libpod-conmon-" ID ".scope",
+	  "libpod-conmon-" ID ".scope", "", "", SYSTEM },
 	{ "/libpod_parent/libpod-" ID, WORKLOAD_CONTAINER, ID, SHORT, "", ID, SYSTEM },
 	{ "/libpod_parent/conmon", WORKLOAD_NONE, "", "", "", "", SYSTEM },
-	{ "/machine.slice/machine-libpod_pod_" ID2 ".slice/libpod-" ID ".scope",
-	  WORKLOAD_CONTAINER, ID, SHORT, "", ID, SYSTEM },
+	{ "/machine.slice/machine-libpod_pod_" ID2 ".slice/libpod-" ID ".scope", WORKLOAD_CONTAINER,
+	  ID, SHORT, "", ID, SYSTEM },
 	{ "/system.slice/web.service/libpod-payload-" ID, WORKLOAD_CONTAINER, ID, SHORT, "", ID,
 	  SYSTEM },
 	{ USER "/user.slice/libpod-" ID ".scope/container", WORKLOAD_CONTAINER, ID, SHORT, "", ID,

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include "base/util.h"
@@ -17,9 +18,9 @@
 #define USER_STORAGE "home/u/.local/share/containers/storage/overlay-containers"
 
 /* What docker 24 writes, cut to the part around what we read. */
-#define DOCKER(name, labels)                                                                       \
-	"{\"StreamConfig\":{},\"State\":{\"Running\":true,\"Pid\":4711},\"ID\":\"" ID              \
-	"\",\"Config\":{\"Hostname\":\"h\",\"Env\":[\"A=b\"],\"Image\":\"nginx:1.25\","            \
+#define DOCKER(name, labels)                                                            \
+	"{\"StreamConfig\":{},\"State\":{\"Running\":true,\"Pid\":4711},\"ID\":\"" ID   \
+	"\",\"Config\":{\"Hostname\":\"h\",\"Env\":[\"A=b\"],\"Image\":\"nginx:1.25\"," \
 	"\"Labels\":" labels "},\"Name\":\"" name "\",\"Driver\":\"overlay2\"}"
 
 static const char containerd[] =
@@ -35,9 +36,9 @@ static const char crio[] =
 	"\"io.kubernetes.cri-o.ImageName\":\"quay.io/pg:15\",\"io.kubernetes.pod.name\":\"db-0\","
 	"\"io.kubernetes.pod.namespace\":\"prod\",\"io.kubernetes.cri-o.Labels\":\"{}\"}}";
 
-#define STORED(id, name)                                                                           \
-	"{\"id\":\"" id "\",\"names\":[\"" name "\"],\"image\":\"9f\",\"layer\":\"1a\","            \
-	"\"metadata\":\"{\\\"image-name\\\":\\\"localhost/debian:12\\\",\\\"name\\\":\\\"" name   \
+#define STORED(id, name)                                                                        \
+	"{\"id\":\"" id "\",\"names\":[\"" name "\"],\"image\":\"9f\",\"layer\":\"1a\","        \
+	"\"metadata\":\"{\\\"image-name\\\":\\\"localhost/debian:12\\\",\\\"name\\\":\\\"" name \
 	"\\\"}\",\"created\":\"2026-11-20T10:00:00Z\",\"flags\":{\"MountLabel\":\"\"}}"
 
 static const struct {
@@ -73,7 +74,9 @@ static const struct {
 	  1000, "mine", "nginx:1.25", NULL, NULL },
 	/* names are bytes */
 	{ "var/lib/docker/containers/" ID "/config.v2.json",
-	  DOCKER("/a\\nb\\u001b[31m\\u202ec", "{}"), SYSTEM, "a\nb\x1b[31m\xe2\x80\xae" "c",
+	  DOCKER("/a\\nb\\u001b[31m\\u202ec", "{}"), SYSTEM,
+	  "a\nb\x1b[31m\xe2\x80\xae"
+	  "c",
 	  "nginx:1.25", NULL, NULL },
 	/* half of it */
 	{ "var/lib/containers/storage/overlay-containers/containers.json",
@@ -102,8 +105,9 @@ static void test_found(void **state)
 		root = tree_path(*state, number);
 		roots.files = root;
 		tree_mkdir(*state, number);
-		tree_write(root, "etc/passwd", "root:x:0:0::/root:/bin/sh\n\nbad\n"
-					       "u:x:1000:1000:U,,,:/home/u:/bin/sh\n");
+		tree_write(root, "etc/passwd",
+			   "root:x:0:0::/root:/bin/sh\n\nbad\n"
+			   "u:x:1000:1000:U,,,:/home/u:/bin/sh\n");
 		tree_write(root, found[i].path, found[i].text);
 		assert_int_equal(container_state_read(&roots, ID, found[i].owner, &container), 0);
 		assert_text(container.name, found[i].name);

@@ -4,11 +4,12 @@
  * machine itself, in a cgroup and with a process of our own.
  */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <signal.h>
 #include <sys/wait.h>
+
 #include <cmocka.h>
 
 #include "base/cleanup.h"
@@ -22,7 +23,7 @@
 
 #define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define DOCKER_STATE "var/lib/docker/containers/" ID "/config.v2.json"
-#define TICK(n) ((n) * PROCESS_TICK_NS)
+#define TICK(n) ((n)*PROCESS_TICK_NS)
 #define SECOND NSEC_PER_SEC
 
 struct world {
@@ -140,7 +141,8 @@ static void test_kinds(void **state)
 {
 	struct world *w = *state;
 	uint64_t service = make_cgroup(w, "system.slice/web.service"),
-		 user = make_cgroup(w, "user.slice/user-7.slice/user@7.service/app.slice/a.service"),
+		 user = make_cgroup(w,
+				    "user.slice/user-7.slice/user@7.service/app.slice/a.service"),
 		 other = make_cgroup(w, "byhand"), root = make_cgroup(w, ".");
 	struct process_ref ref = { .pid = 20 };
 	struct workload workload;
@@ -300,8 +302,8 @@ static void write_stat(struct world *w, int pid, int tick, const char *comm)
 	char name[32], text[256];
 
 	snprintf(name, sizeof(name), "%d/stat", pid);
-	snprintf(text, sizeof(text),
-		 "%d (%s) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 %d 0 0 0\n", pid, comm, tick);
+	snprintf(text, sizeof(text), "%d (%s) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 %d 0 0 0\n",
+		 pid, comm, tick);
 	tree_write(w->proc, name, text);
 }
 
@@ -450,7 +452,8 @@ static void test_real(void **state)
 
 	assert_true(inventory_workload(w->inventory, &ref, &workload));
 	assert_workload(workload, WORKLOAD_UNIT, name + 1, name + 1, "");
-	assert_string_equal(ref.comm, "test-inventory");
+	assert_memory_equal(ref.comm, program_invocation_short_name,
+			    MIN(strlen(program_invocation_short_name), (size_t)COMM_LEN - 1));
 	assert_int_equal(ref.cgroup_id, scope->cgroups[0].id);
 	assert_int_equal(inventory_workload(w->inventory, &(struct process_ref){ .pid = getpid() },
 					    &workload),

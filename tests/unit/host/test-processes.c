@@ -6,11 +6,12 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
 #include <cmocka.h>
 
 #include "host/processes.h"
 
-#define TICK(n) ((n) * PROCESS_TICK_NS)
+#define TICK(n) ((n)*PROCESS_TICK_NS)
 
 static int setup(void **state)
 {
@@ -137,8 +138,8 @@ static void test_bytes(void **state)
 
 	processes_set_exe(p, process, strdup("/usr/sbin/nginx"));
 	processes_id(p, process);
-	assert_int_equal(processes_bytes(p), before + strlen("/usr/sbin/nginx") + 1 +
-						     strlen("boot/1/1") + 1);
+	assert_int_equal(processes_bytes(p),
+			 before + strlen("/usr/sbin/nginx") + 1 + strlen("boot/1/1") + 1);
 	processes_set_exe(p, process, NULL);
 	assert_int_equal(processes_bytes(p), before + strlen("boot/1/1") + 1);
 }

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <systemd/sd-event.h>
+
 #include <cmocka.h>
 
 #include "base/cleanup.h"
@@ -249,7 +250,8 @@ static void test_copy(void **state)
 	struct world *w = *state;
 	struct scope *scope, *copy;
 
-	scope = resolve(w, (struct scope_config){ .cgroup = one("/byhand"), .exe = one("/bin/sh"),
+	scope = resolve(w, (struct scope_config){ .cgroup = one("/byhand"),
+						  .exe = one("/bin/sh"),
 						  .unit = one("web") });
 	assert_int_equal(scope_copy(scope, &copy), 0);
 	scope_free(scope);
