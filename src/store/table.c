@@ -344,25 +344,24 @@ static int add_other_flow(struct table *t, const struct flow *f)
 	return row ? row_add(t, row, f) : -ENOMEM;
 }
 
-/* The value of key in a map of sums; if the map has max and key is new, that of last. */
-static void *sum_of(struct hashmap *map, size_t max, const void *key, const void *last,
-		    bool *ret_new)
+static bool has_room(const struct hashmap *map, size_t max, const void *key)
 {
-	if (hashmap_size(map) >= max && !hashmap_get(map, key))
-		key = last;
-	return key ? hashmap_put(map, key, ret_new) : NULL;
+	return hashmap_size(map) < max || hashmap_get(map, key);
 }
 
 static int add_untracked(struct table *t, const struct flow_untracked *u, bool other)
 {
 	struct untracked_key key = { .netns = u->netns, .role = u->role, .reason = u->reason };
-	struct untracked_key last = { .role = u->role, .reason = u->reason };
 	struct untracked_row *row;
-	bool is_new;
 
-	row = sum_of(t->untracked, TABLE_UNTRACKED_MAX, &key, other ? &last : NULL, &is_new);
+	if (!has_room(t->untracked, TABLE_UNTRACKED_MAX, &key)) {
+		if (!other)
+			return -ENOSPC;
+		key.netns = 0;
+	}
+	row = hashmap_put(t->untracked, &key, NULL);
 	if (!row)
-		return -ENOSPC;
+		return -ENOMEM;
 	flow_count_add(&row->tx, &u->tx);
 	flow_count_add(&row->rx, &u->rx);
 	return 0;
@@ -381,16 +380,19 @@ static void interface_add(struct interface_row *row, const struct flow_interface
 static int add_interface(struct table *t, const struct flow_interface *i, bool other)
 {
 	struct interface_key key = { .netns = i->netns, .ifindex = i->ifindex, .role = i->role };
-	struct interface_key last = { .role = i->role };
 	struct interface_row *row;
-	bool is_new;
 
 	memcpy(key.name, i->name, strnlen(i->name, sizeof(key.name) - 1));
-	row = sum_of(t->interfaces, TABLE_INTERFACES_MAX, &key, other ? &last : NULL, &is_new);
+	if (!has_room(t->interfaces, TABLE_INTERFACES_MAX, &key)) {
+		if (!other)
+			return -ENOSPC;
+		key = (struct interface_key){ .role = i->role };
+	}
+	row = hashmap_put(t->interfaces, &key, NULL);
 	if (!row)
-		return -ENOSPC;
-	row->exact = i->exact && (is_new || row->exact);
+		return -ENOMEM;
 	row->removed = i->removed;
+	row->exact = i->exact && key.ifindex != 0;
 	interface_add(row, i);
 	return 0;
 }

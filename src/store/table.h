@@ -92,7 +92,7 @@ struct interface_row {
 	struct flow_count counted_tx, counted_rx;
 	struct flow_count duplicate_tx, duplicate_rx;
 	struct flow_count before_attach_tx, before_attach_rx;
-	bool removed, exact;
+	bool removed, exact; /* as said last; whether it was exact is known once it is attached */
 };
 
 #define TABLE_CHUNK_ROWS 256

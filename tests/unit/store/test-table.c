@@ -23,7 +23,7 @@ static void assert_table_sums(const struct table *t, const struct sums *wanted)
 	free(sums);
 }
 
-static void keep_flow(void *userdata, const struct record *record)
+static void keep_record(void *userdata, const struct record *record)
 {
 	*(struct record *)userdata = *record;
 }
@@ -48,7 +48,7 @@ static void test_merge_of_one_key(void **state)
 	assert_int_equal(table_add(t, &a), 0);
 	assert_int_equal(table_flows(t), 1);
 
-	table_each(t, keep_flow, &b);
+	table_each(t, keep_record, &b);
 	assert_int_equal(b.flow.tx.skbs, 3);
 	assert_int_equal(b.flow.tx.bytes, 300);
 	assert_int_equal(b.flow.tx.packets, 6);
@@ -110,7 +110,7 @@ static void test_drops(void **state)
 		record.flow.drops[0].count = 1;
 		assert_int_equal(table_add(t, &record), 0);
 	}
-	table_each(t, keep_flow, &record);
+	table_each(t, keep_record, &record);
 	assert_int_equal(record.flow.n_drops, FLOW_DROPS_MAX);
 	assert_string_equal(record.flow.drops[0].reason, "A");
 	assert_int_equal(record.flow.drops[0].count, 2);
@@ -204,6 +204,32 @@ static void test_ranking(void **state)
 	table_free(t);
 }
 
+static void test_interface(void **state)
+{
+	struct record record = { .kind = RECORD_INTERFACE };
+	struct flow_interface *i = &record.interface;
+	struct table *t;
+
+	assert_int_equal(table_new(10, &t), 0);
+	*i = (struct flow_interface){ .ifindex = 2,
+				      .name = "veth0",
+				      .counted_rx = { 1, 60, 1, 60 } };
+	assert_int_equal(table_add(t, &record), 0); /* not attached yet */
+	i->exact = true;
+	i->before_attach_rx.skbs = 5;
+	assert_int_equal(table_add(t, &record), 0);
+	i->removed = true;
+	i->before_attach_rx.skbs = 0;
+	assert_int_equal(table_add(t, &record), 0);
+	assert_int_equal(table_rows(t), 1);
+	table_each(t, keep_record, &record);
+	assert_int_equal(i->counted_rx.bytes, 180);
+	assert_int_equal(i->before_attach_rx.skbs, 5);
+	assert_true(i->exact && i->removed);
+	assert_string_equal(i->name, "veth0");
+	table_free(t);
+}
+
 static void add_anyhow(struct table *t, const struct record *record, struct sums *sums)
 {
 	sums_add(sums, record);
@@ -254,7 +280,7 @@ static void test_hostile_strings(void **state)
 	memset(record.flow.local.process.comm, 'y', COMM_LEN);
 	assert_int_equal(table_add(t, &record), 0);
 	free(longest);
-	table_each(t, keep_flow, &record);
+	table_each(t, keep_record, &record);
 	assert_int_equal(strlen(record.flow.local.workload.id), POOL_STRING_MAX);
 	assert_int_equal(strlen(record.flow.local.process.comm), COMM_LEN - 1);
 	table_free(t);
@@ -286,6 +312,7 @@ int main(void)
 		cmocka_unit_test(test_thin),
 		cmocka_unit_test(test_ranking),
 		cmocka_unit_test(test_floods),
+		cmocka_unit_test(test_interface),
 		cmocka_unit_test(test_hostile_strings),
 		cmocka_unit_test(test_bytes_per_flow),
 	};
