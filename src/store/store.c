@@ -21,7 +21,7 @@ static const struct option keys[] = {
 		.type = OPTION_STRING,
 		.offset = offsetof(struct store_options, path),
 		.value = LOCALSTATEDIR "/lib/ebpfobs",
-		.help = "Directory of the history",
+		.help = "directory of the history",
 	},
 	{
 		.key = "max_size",
@@ -30,7 +30,7 @@ static const struct option keys[] = {
 		.min = 32 * MIB,
 		.max = 1024 * 1024 * MIB,
 		.value = "256M",
-		.help = "Disk that the history may take; the oldest goes first",
+		.help = "disk that the history may take; the oldest goes first",
 	},
 	{
 		.key = "retention",
@@ -39,7 +39,7 @@ static const struct option keys[] = {
 		.min = 600 * (int64_t)NSEC_PER_SEC,
 		.max = 366 * 86400 * (int64_t)NSEC_PER_SEC,
 		.value = "24h",
-		.help = "How long the history is kept",
+		.help = "how long the history is kept",
 	},
 	{
 		.key = "top",
@@ -48,7 +48,7 @@ static const struct option keys[] = {
 		.min = 1,
 		.max = TABLE_ROWS_DEFAULT,
 		.value = "1000",
-		.help = "Flows kept of each minute older than 10 minutes; the rest is one sum",
+		.help = "flows kept of each minute older than 10 minutes; the rest is one sum",
 	},
 	{},
 };
