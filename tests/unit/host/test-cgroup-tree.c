@@ -154,11 +154,18 @@ static void test_views(void **state)
 	free((char *)roots.proc);
 }
 
-/* A cgroup of our own in the kernel's tree. */
+static char own[4096 + 64]; /* a cgroup of ours */
+
+static int remove_own(void **state)
+{
+	rmdir(own); /* if a check failed, it is still there */
+	return 0;
+}
+
 static void test_real(void **state)
 {
 	_cleanup_cgroup_tree_ struct cgroup_tree tree = CGROUP_TREE_NONE;
-	char dir[4096 + 64], path[64];
+	char path[64];
 	_cleanup_free_ char *found = NULL;
 	struct stat st;
 	uint64_t id;
@@ -166,23 +173,23 @@ static void test_real(void **state)
 	if (cgroup_tree_open(&host_roots_machine, &tree) < 0)
 		skip();
 	snprintf(path, sizeof(path), "/ebpfobs-test-%d.service", getpid());
-	snprintf(dir, sizeof(dir), "%s%s", tree.mount, path);
-	if (mkdir(dir, 0755) < 0) {
+	snprintf(own, sizeof(own), "%s%s", tree.mount, path);
+	if (mkdir(own, 0755) < 0) {
 		print_message("skipped: no right to make a cgroup in %s\n", tree.mount);
 		skip();
 	}
 	assert_int_equal(cgroup_tree_id(&tree, path, &id), 0);
-	assert_int_equal(stat(dir, &st), 0);
+	assert_int_equal(stat(own, &st), 0);
 	assert_int_equal(id, st.st_ino);
-	strcat(dir, "//");
-	assert_int_equal(cgroup_tree_from_user(&tree, dir, &found), 0);
+	strcat(own, "//");
+	assert_int_equal(cgroup_tree_from_user(&tree, own, &found), 0);
 	assert_string_equal(found, path);
 	free(TAKE(found));
 	if (tree.by_handle) {
 		assert_int_equal(cgroup_tree_path(&tree, id, &found), 0);
 		assert_string_equal(found, path);
 	}
-	assert_int_equal(rmdir(dir), 0);
+	assert_int_equal(rmdir(own), 0);
 	free(TAKE(found));
 	if (tree.by_handle)
 		assert_int_equal(cgroup_tree_path(&tree, id, &found), -ENOENT);
@@ -196,7 +203,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_too_deep, tree_setup, tree_teardown),
 		cmocka_unit_test_setup_teardown(test_no_cgroup2, tree_setup, tree_teardown),
 		cmocka_unit_test_setup_teardown(test_views, tree_setup, tree_teardown),
-		cmocka_unit_test(test_real),
+		cmocka_unit_test_teardown(test_real, remove_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -33,6 +33,8 @@ struct world {
 	struct work *work;
 	struct inventory *inventory;
 	uint64_t begin; /* boot time */
+	char own[4096]; /* a real cgroup; "" if none */
+	pid_t child; /* in it */
 };
 
 static void start(struct world *w)
@@ -61,11 +63,24 @@ static int setup(void **state)
 	return 0;
 }
 
+static void remove_own(struct world *w)
+{
+	if (w->child > 0) {
+		kill(w->child, SIGKILL);
+		waitpid(w->child, NULL, 0);
+		w->child = 0;
+	}
+	if (*w->own)
+		rmdir(w->own);
+	*w->own = 0;
+}
+
 static int teardown(void **state)
 {
 	struct world *w = *state;
 	void *dir = w->dir;
 
+	remove_own(w);
 	work_free(w->work);
 	inventory_free(w->inventory);
 	sd_event_unref(w->event);
@@ -407,22 +422,21 @@ static int setup_real(void **state)
 	return 0;
 }
 
-static pid_t start_process_in(const char *cgroup_dir)
+static void start_child(struct world *w)
 {
-	_cleanup_free_ char *procs = tree_path(cgroup_dir, "cgroup.procs");
-	pid_t pid = fork();
+	_cleanup_free_ char *procs = tree_path(w->own, "cgroup.procs");
 	FILE *file;
 
-	assert_true(pid >= 0);
-	if (pid == 0) {
+	w->child = fork();
+	assert_true(w->child >= 0);
+	if (w->child == 0) {
 		pause();
 		_exit(0);
 	}
 	file = fopen(procs, "we");
 	assert_non_null(file);
-	fprintf(file, "%d", pid);
+	fprintf(file, "%d", w->child);
 	assert_int_equal(fclose(file), 0);
-	return pid;
 }
 
 static void test_real(void **state)
@@ -430,7 +444,7 @@ static void test_real(void **state)
 	struct world *w = *state;
 	_cleanup_cgroup_tree_ struct cgroup_tree tree = CGROUP_TREE_NONE;
 	_cleanup_(scope_free_p) struct scope *scope = NULL;
-	char name[64], dir[4096], self[4096] = "", error[256];
+	char name[64], self[4096] = "", error[256];
 	char *value = name;
 	struct scope_config config = { .cgroup = { 1, &value } };
 	struct process_ref ref = { 0 };
@@ -440,12 +454,13 @@ static void test_real(void **state)
 	if (cgroup_tree_open(&w->roots, &tree) < 0)
 		skip();
 	snprintf(name, sizeof(name), "/ebpfobs-inventory-%d.service", getpid());
-	snprintf(dir, sizeof(dir), "%.4000s%s", tree.mount, name);
-	if (mkdir(dir, 0755) < 0) {
+	snprintf(w->own, sizeof(w->own), "%.4000s%s", tree.mount, name);
+	if (mkdir(w->own, 0755) < 0) {
 		print_message("skipped: no right to make a cgroup in %s\n", tree.mount);
 		skip();
 	}
-	ref.pid = start_process_in(dir);
+	start_child(w);
+	ref.pid = w->child;
 	assert_int_equal(scope_new(&config, &w->roots, error, sizeof(error), &scope), 0);
 	assert_int_equal(inventory_scan(w->inventory, scope), 0);
 	settle(w);
@@ -463,9 +478,7 @@ static void test_real(void **state)
 	assert_true(readlink("/proc/self/exe", self, sizeof(self) - 1) > 0);
 	assert_string_equal(inventory_exe(w->inventory, ref.pid), self);
 
-	kill(ref.pid, SIGKILL);
-	waitpid(ref.pid, NULL, 0);
-	assert_int_equal(rmdir(dir), 0);
+	remove_own(w);
 	inventory_on_exit(w->inventory, ref.pid, w->begin);
 	step(w, 31);
 	assert_true(inventory_workload(w->inventory, &ref, &workload));
