@@ -50,11 +50,11 @@ void varlink_buffer_consume(struct varlink_buffer *buffer, size_t n)
 
 bool varlink_buffer_has_message(struct varlink_buffer *buffer, size_t *ret_length)
 {
-	const char *start = varlink_buffer_start(buffer);
-	const char *end;
+	const char *start, *end;
 
 	if (buffer->size == buffer->scanned)
 		return false;
+	start = varlink_buffer_start(buffer);
 	end = memchr(start + buffer->scanned, '\0', buffer->size - buffer->scanned);
 	if (!end) {
 		buffer->scanned = buffer->size;
