@@ -71,7 +71,7 @@ static bool is_owner(const struct owner *owner, const struct process_ref *proces
 }
 
 void peers_learn(struct peers *s, uint64_t netns, uint8_t protocol, const struct endpoint *end,
-		   uint64_t now_ns)
+		 uint64_t now_ns)
 {
 	struct key key = key_of(netns, protocol, end);
 	struct owner *owner;
@@ -92,8 +92,8 @@ void peers_learn(struct peers *s, uint64_t netns, uint8_t protocol, const struct
 	owner->seen_ns = now_ns;
 }
 
-bool peers_find(const struct peers *s, uint64_t netns, uint8_t protocol,
-		  const struct endpoint *end, struct process_ref *ret)
+bool peers_find(const struct peers *s, uint64_t netns, uint8_t protocol, const struct endpoint *end,
+		struct process_ref *ret)
 {
 	struct key key = key_of(netns, protocol, end);
 	const struct owner *owner = hashmap_get(s->map, &key);

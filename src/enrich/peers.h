@@ -20,11 +20,11 @@ struct peers *peers_free(struct peers *s); /* takes NULL */
 
 /* end->process has this address and port in the namespace netns. */
 void peers_learn(struct peers *s, uint64_t netns, uint8_t protocol, const struct endpoint *end,
-		   uint64_t now_ns);
+		 uint64_t now_ns);
 /* The process behind an end of a flow that was seen in netns. false: not known, or several
  * namespaces use that address and port. ret is a bare reference: without comm. */
-bool peers_find(const struct peers *s, uint64_t netns, uint8_t protocol,
-		  const struct endpoint *end, struct process_ref *ret);
+bool peers_find(const struct peers *s, uint64_t netns, uint8_t protocol, const struct endpoint *end,
+		struct process_ref *ret);
 
 void peers_expire(struct peers *s, uint64_t now_ns);
 size_t peers_bytes(const struct peers *s);

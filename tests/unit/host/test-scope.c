@@ -111,7 +111,7 @@ static void test_numbers(void **state)
 	assert_int_equal(scope->cgroups[0].id, inode(w, "system.slice/web.service"));
 	assert_string_equal(scope->cgroups[0].path, "/system.slice/web.service");
 	assert_string_equal(scope->cgroups[1].path, "/byhand");
-	assert_non_null(strstr(scope->exes[0], "test-scope"));
+	assert_non_null(strstr(scope->exes[0], program_invocation_short_name));
 	assert_int_equal(scope->pids[0], 10);
 	assert_string_equal(scope->unit_names[0], "web.service");
 	/* The system's, not a user's of the same name; and the unit itself, not what is below. */
