@@ -42,7 +42,8 @@ int socket_create(struct bpf_sock *ctx)
 	struct wire_socket *known;
 
 	if (!wanted ||
-	    (wanted->netns && !scope_has(&scope_netns_cookies, bpf_get_netns_cookie(ctx))) ||
+	    (wanted->netns_cookie &&
+	     !scope_has(&scope_netns_cookies, bpf_get_netns_cookie(ctx))) ||
 	    (wanted->pid && !scope_has(&scope_pids, bpf_get_current_pid_tgid() >> 32)))
 		return 1;
 	known = bpf_sk_storage_get(&sockets, ctx, NULL, BPF_SK_STORAGE_GET_F_CREATE);

@@ -8,5 +8,8 @@
 
 struct wire_scope { /* 1: must be in the map of that name */
 	__u32 cgroup, netns, pid;
-	__u32 unused;
+	/* Where only a namespace's cookie can be asked for: 0 also if user space cannot learn the
+	 * cookies (SO_NETNS_COOKIE, Linux 5.14). A socket is then written down wherever it is, which
+	 * nobody reads: packets are only looked at on interfaces in scope. */
+	__u32 netns_cookie;
 };

@@ -213,11 +213,16 @@ static void emit_interface(struct collector *c, uint16_t slot,
 	i->role = interface->link.role;
 	snprintf(i->name, sizeof(i->name), "%s", interface->link.name);
 	i->removed = interface->state == INTERFACE_REMOVED;
-	i->exact = interface->exact;
+	/* While it is being attached nothing was told that could be inexact. */
+	i->exact = interface->state == INTERFACE_PENDING || interface->exact;
 	i->counted_rx = flow_count_from_wire(&added.counted[WIRE_INGRESS]);
 	i->counted_tx = flow_count_from_wire(&added.counted[WIRE_EGRESS]);
 	i->duplicate_rx = flow_count_from_wire(&added.duplicate[WIRE_INGRESS]);
 	i->duplicate_tx = flow_count_from_wire(&added.duplicate[WIRE_EGRESS]);
+	/* What loopback transmits it receives; but between its egress hook and the device a large
+	 * skb may be cut, so that only ingress has the number that the device counts for both. */
+	if (i->role == FLOW_ROLE_LOOPBACK)
+		i->duplicate_tx = i->counted_rx;
 	if (!note->before_told && interface->state != INTERFACE_PENDING) {
 		i->before_attach_rx = flow_count_from_link(&interface->before[TC_INGRESS]);
 		i->before_attach_tx = flow_count_from_link(&interface->before[TC_EGRESS]);

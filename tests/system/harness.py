@@ -87,6 +87,11 @@ class Sandbox:
         full = f"{self.tag}-{name}"
         run("ip", "netns", "add", full)
         self.namespaces.append(full)
+        # The kernel's own chatter (router solicitations, multicast reports) is over at once, so that
+        # a quiet interface stays quiet.
+        for key, value in (("router_solicitations", 0), ("mldv2_unsolicited_report_interval", 10)):
+            run("ip", "netns", "exec", full, "sysctl", "-qw",
+                f"net.ipv6.conf.default.{key}={value}")
         run("ip", "-n", full, "link", "set", "lo", "up")
         return full
 

@@ -20,6 +20,7 @@
 
 struct slot {
 	bool used;
+	bool loopback;
 	uint16_t netns;
 	struct wire_interface_count last[2]; /* by parity of the epoch */
 };
@@ -233,7 +234,11 @@ int slots_prepare(struct slots *s, const struct interface *interface,
 	r = make_stubs(s, interface->slot, ret_programs);
 	if (r < 0)
 		return r;
-	*slot = (struct slot){ .used = true, .netns = netns };
+	*slot = (struct slot){
+		.used = true,
+		.loopback = interface->link.role == FLOW_ROLE_LOOPBACK,
+		.netns = netns,
+	};
 	s->netns[netns].interfaces++;
 	s->n_stubs += 2;
 	return 0;
@@ -297,6 +302,8 @@ int slots_count(struct slots *s, uint16_t slot, enum tc_direction direction, str
 
 	if (!values)
 		return -ENOMEM;
+	if (s->slots[slot]->loopback) /* counts at ingress for both directions: see flows.c */
+		direction = TC_INGRESS;
 	for (int parity = 0; parity < 2; parity++, index++) {
 		if (bpf_map_lookup_elem(fd, &index, values) < 0)
 			return -errno;

@@ -8,9 +8,15 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <stdbool.h>
+#include <sys/socket.h>
 
+#include "base/cleanup.h"
 #include "base/util.h"
 #include "bpf/wire/scope.h"
+
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71 /* Linux 5.14 */
+#endif
 
 static bool is_below(const char *path, const char *top)
 {
@@ -84,6 +90,21 @@ static int fill(const struct bpf_env *env, const struct scope *scope)
 	return r;
 }
 
+static bool cookies_can_be_asked(void)
+{
+	_cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	uint64_t cookie;
+
+	return netns_cookie(fd, &cookie) == 0;
+}
+
+int netns_cookie(int socket_fd, uint64_t *ret)
+{
+	socklen_t size = sizeof(*ret);
+
+	return getsockopt(socket_fd, SOL_SOCKET, SO_NETNS_COOKIE, ret, &size) < 0 ? -errno : 0;
+}
+
 int scope_maps_fill(const struct bpf_env *env, const struct scope *scope)
 {
 	struct wire_scope gate = {};
@@ -94,6 +115,7 @@ int scope_maps_fill(const struct bpf_env *env, const struct scope *scope)
 		gate.cgroup = scope_wants_cgroups(scope);
 		gate.netns = scope->n_netns > 0;
 		gate.pid = scope->n_pids > 0;
+		gate.netns_cookie = gate.netns && cookies_can_be_asked();
 	}
 	/* The gate closes before the maps are touched. */
 	if (bpf_map_update_elem(bpf_env_map(env, "scope"), &zero, &gate, BPF_ANY) < 0)

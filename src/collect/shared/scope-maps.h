@@ -3,6 +3,7 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "collect/shared/bpf.h"
 #include "host/scope.h"
@@ -18,3 +19,6 @@ bool scope_wants_cgroups(const struct scope *scope);
 
 /* Fills the shared maps, once a skeleton has brought them, and again when scope changed. */
 int scope_maps_fill(const struct bpf_env *env, const struct scope *scope);
+
+/* The cookie of the socket's network namespace; -ENOPROTOOPT before Linux 5.14. */
+int netns_cookie(int socket_fd, uint64_t *ret);

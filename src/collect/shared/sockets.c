@@ -23,10 +23,6 @@
 #include "host/cgroup-tree.h"
 #include "host/netns-find.h"
 
-#ifndef SO_NETNS_COOKIE
-#define SO_NETNS_COOKIE 71 /* Linux 5.14 */
-#endif
-
 #define CLAIMS_MAX 8192
 #define LINKS_MAX (3 * SCOPE_VALUES_MAX + 2)
 
@@ -292,14 +288,13 @@ static void cookie_job_run(void *arg)
 	struct cookie_job *job = arg;
 	_cleanup_close_ int fd = -EBADF;
 	uint64_t cookie;
-	socklen_t size = sizeof(cookie);
 	uint8_t one = 1;
 	int back;
 
 	if (netns_enter(&job->ns, &back) < 0)
 		return; /* gone again */
 	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd >= 0 && getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size) == 0)
+	if (fd >= 0 && netns_cookie(fd, &cookie) == 0)
 		bpf_map_update_elem(job->map_fd, &cookie, &one, BPF_ANY);
 	fd = close_fd(fd);
 	netns_leave(back);
