@@ -12,7 +12,6 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/util.h"
-#include "config.h"
 #include "control/control-internal.h"
 
 #define GROUP_NAME "ebpfobs"
@@ -52,7 +51,7 @@ static void on_dropped(void *userdata, const struct varlink_peer *peer, const ch
 static const struct varlink_service service = {
 	.vendor = "ebpfobs",
 	.product = "ebpfobsd",
-	.version = VERSION,
+	.version = EBPFOBS_VERSION,
 	.url = "https://github.com/ebpfobs/ebpfobs",
 	.interfaces = interfaces,
 	.may = may,

@@ -26,10 +26,10 @@ struct control_ops {
 	int (*reload)(void *userdata, void (*done)(void *cookie, int r, const char *error),
 		      void *cookie);
 	/*
-	 * {"checks": [{"name", "ok": bool, "reason"}]: what this kernel allows;
-	 *  "process": {"pid", "comm", "visible": bool, "reason", ...}, null with pid 0: why is it
-	 *  invisible; "maps": [{"name", "type", "entries", "max_entries", "bytes", ...}], null unless
-	 *  maps: all with the same keys, which become the columns of a table}
+	 * {"checks": [{"name", "state": "ok|missing", "meaning"}], "kernel": what this kernel
+	 * allows; "process": {"pid", "comm", "verdict", ...}, absent with pid 0: why it is not
+	 * seen; "maps": [{"name", "type", ...}], absent without maps: all with the same keys, which
+	 * become the columns of a table}
 	 */
 	int (*doctor)(void *userdata, pid_t pid, bool maps, struct json_object **ret);
 	/* Drains the collectors now, so that the answer holds what happened up to this moment. */

@@ -14,26 +14,29 @@ static int print_checks(struct ctl *ctl, struct json_object *answer)
 {
 	static const struct text_table_column columns[] = {
 		{ .title = "CHECK" },
-		{ .title = "OK" },
-		{ .title = "REASON", .min = 20, .wrap = true, .optional = true },
+		{ .title = "STATE" },
+		{ .title = "WHAT IT IS FOR", .min = 20, .wrap = true, .optional = true },
 	};
 	_cleanup_(text_table_free_p) struct text_table *table = NULL;
 	struct json_object *checks = value_at(answer, "checks"), *check;
 	int r = text_table_new(columns, ARRAY_SIZE(columns), &table);
 
 	for (size_t i = 0; i < value_length(answer, "checks") && r == 0; i++) {
-		bool ok;
+		const char *state;
 
 		check = json_object_array_get_idx(checks, i);
-		ok = value_bool(check, "ok");
+		state = value_text(check, "state");
 		r = text_table_cell(table, STYLE_PLAIN, "%s", value_text(check, "name"))
-				?: text_table_cell(table, ok ? STYLE_GOOD : STYLE_WARN, "%s", yes_no(ok))
-				?: text_table_cell(table, STYLE_PLAIN, "%s",
-					      value_text(check, "reason"));
+			?: text_table_cell(table, streq(state, "ok") ? STYLE_GOOD : STYLE_WARN,
+					   "%s", state)
+			?: text_table_cell(table, STYLE_PLAIN, "%s",
+					   value_text(check, "meaning"));
 	}
-	if (r == 0 && text_table_rows(table) > 0)
-		text_table_print(table, &ctl->look, ctl->out);
-	return r;
+	if (r < 0)
+		return r;
+	fprintf(ctl->out, "Kernel %s\n\n", value_text(answer, "kernel"));
+	text_table_print(table, &ctl->look, ctl->out);
+	return 0;
 }
 
 /* Columns are what the first map tells of itself. */

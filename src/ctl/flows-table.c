@@ -5,16 +5,18 @@
  */
 #include "ctl/flows-table.h"
 
+#include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "base/cleanup.h"
 #include "base/timestamp.h"
 #include "base/util.h"
 #include "ctl/footer.h"
 #include "ctl/value.h"
-#include "ctl/verb.h"
 #include "render/human.h"
+
+enum { COLUMN_NETNS = 6, COLUMN_RATE = 9 };
 
 static const struct text_table_column columns[] = {
 	{ .title = "LOCAL", .min = 14, .keep_port = true },
@@ -23,15 +25,47 @@ static const struct text_table_column columns[] = {
 	{ .title = "PEER", .min = 14, .keep_port = true },
 	{ .title = "PROTO" },
 	{ .title = "ROLE", .drop = 3 },
-	{ .title = "NETNS", .drop = 9, .optional = true },
+	[COLUMN_NETNS] = { .title = "NETNS", .drop = 9 },
 	{ .title = "SENT", .right = true },
 	{ .title = "RECEIVED", .right = true },
-	{ .title = "RATE", .right = true, .drop = 6 },
+	[COLUMN_RATE] = { .title = "RATE", .right = true, .drop = 6 },
 	{ .title = "RTT", .right = true, .drop = 4, .optional = true },
 	{ .title = "RETR", .right = true, .drop = 5, .optional = true },
 	{ .title = "DROPS", .drop = 7, .min = 8, .optional = true },
 	{ .title = "STATE", .drop = 2, .optional = true },
 };
+
+struct flows_table {
+	struct text_table *text;
+	uint64_t *bytes; /* of each row, for the rates */
+	size_t allocated;
+	uint64_t netns; /* of the last row */
+	bool several_netns;
+};
+
+int flows_table_new(struct flows_table **ret)
+{
+	struct flows_table *table = calloc(1, sizeof(*table));
+
+	if (!table)
+		return -ENOMEM;
+	if (text_table_new(columns, ARRAY_SIZE(columns), &table->text) < 0) {
+		free(table);
+		return -ENOMEM;
+	}
+	*ret = table;
+	return 0;
+}
+
+struct flows_table *flows_table_free(struct flows_table *table)
+{
+	if (!table)
+		return NULL;
+	text_table_free(table->text);
+	free(table->bytes);
+	free(table);
+	return NULL;
+}
 
 #define NAME_LEN 320
 
@@ -92,17 +126,14 @@ static int add_ends(const struct ctl *ctl, struct text_table *table, struct json
 			      end_text(value_at(flow, "peer"), peer));
 }
 
-static int add_counts(struct text_table *table, struct json_object *flow, double seconds)
+static int add_counts(struct text_table *table, struct json_object *flow)
 {
-	uint64_t sent = value_u64(flow, "tx.bytes"), received = value_u64(flow, "rx.bytes");
-	char a[HUMAN_LEN], b[HUMAN_LEN], c[HUMAN_LEN];
+	char a[HUMAN_LEN], b[HUMAN_LEN];
 
-	return text_table_cell(table, STYLE_PLAIN, "%s", human_bytes(sent, a))
-		?: text_table_cell(table, STYLE_PLAIN, "%s", human_bytes(received, b))
+	return text_table_cell(table, STYLE_PLAIN, "%s", human_bytes(value_u64(flow, "tx.bytes"), a))
 		?: text_table_cell(table, STYLE_PLAIN, "%s",
-			      seconds > 0 ?
-				      human_rate((double)(sent + received) / seconds, c) :
-				      "");
+				   human_bytes(value_u64(flow, "rx.bytes"), b))
+		?: text_table_cell(table, STYLE_PLAIN, "%s", ""); /* the rate comes at the end */
 }
 
 static enum text_style state_style(const char *state)
@@ -145,28 +176,36 @@ static int add_health(struct text_table *table, struct json_object *flow)
 		?: text_table_cell(table, state_style(state), "%s", state);
 }
 
-/* Inode numbers say nothing to a person, so only where there is more than one. */
-static bool has_several_netns(struct json_object *rows)
+/* What is needed of the row at the end. */
+static int note_row(struct flows_table *table, struct json_object *flow)
 {
-	size_t n = json_object_array_length(rows);
+	size_t n = text_table_rows(table->text);
+	uint64_t netns = value_u64(flow, "netns"), *bytes;
 
-	for (size_t i = 1; i < n; i++)
-		if (value_u64(json_object_array_get_idx(rows, i), "netns") !=
-		    value_u64(json_object_array_get_idx(rows, 0), "netns"))
-			return true;
-	return false;
+	if (n == table->allocated) {
+		bytes = reallocarray(table->bytes, 2 * n + 64, sizeof(*bytes));
+		if (!bytes)
+			return -ENOMEM;
+		table->bytes = bytes;
+		table->allocated = 2 * n + 64;
+	}
+	table->bytes[n] = value_u64(flow, "tx.bytes") + value_u64(flow, "rx.bytes");
+	table->several_netns |= n > 0 && netns != table->netns;
+	table->netns = netns;
+	return 0;
 }
 
-static int add_row(const struct ctl *ctl, struct text_table *table, struct json_object *flow,
-		   bool show_netns, double seconds)
+int flows_table_add(struct flows_table *table, const struct ctl *ctl, struct json_object *flow)
 {
-	return add_ends(ctl, table, flow)
-		?: text_table_cell(table, STYLE_PLAIN, "%s", value_text(flow, "proto"))
-		?: text_table_cell(table, STYLE_PLAIN, "%s", value_text(flow, "role"))
-		?: text_table_cell(table, STYLE_FAINT, "%s",
-			      show_netns ? value_text(flow, "netns") : "")
-		?: add_counts(table, flow, seconds)
-		?: add_health(table, flow);
+	struct text_table *text = table->text;
+
+	return note_row(table, flow)
+		?: add_ends(ctl, text, flow)
+		?: text_table_cell(text, STYLE_PLAIN, "%s", value_text(flow, "proto"))
+		?: text_table_cell(text, STYLE_PLAIN, "%s", value_text(flow, "role"))
+		?: text_table_cell(text, STYLE_FAINT, "%s", value_text(flow, "netns"))
+		?: add_counts(text, flow)
+		?: add_health(text, flow);
 }
 
 /* Seconds that there are data for; 0: none. */
@@ -233,19 +272,29 @@ static void print_footer(struct ctl *ctl, size_t rows, struct json_object *last)
 	footer_losses(ctl, value_at(last, "loss"));
 }
 
-int flows_print_table(struct ctl *ctl, struct json_object *rows, struct json_object *last)
+static int set_rates(struct flows_table *table, double seconds)
 {
-	_cleanup_(text_table_free_p) struct text_table *table = NULL;
-	double seconds = covered_seconds(value_at(last, "range"));
-	bool show_netns = has_several_netns(rows);
-	size_t n = json_object_array_length(rows);
-	int r = text_table_new(columns, ARRAY_SIZE(columns), &table);
+	char rate[HUMAN_LEN];
+	int r = 0;
 
-	for (size_t i = 0; i < n && r == 0; i++)
-		r = add_row(ctl, table, json_object_array_get_idx(rows, i), show_netns, seconds);
-	if (r < 0)
-		return ctl_no_memory();
-	text_table_print(table, &ctl->look, ctl->out);
-	print_footer(ctl, n, last);
-	return EXIT_OK;
+	for (size_t i = 0; i < text_table_rows(table->text) && r == 0; i++)
+		r = text_table_set(table->text, i, COLUMN_RATE, STYLE_PLAIN, "%s",
+				   human_rate((double)table->bytes[i] / seconds, rate));
+	return r;
+}
+
+int flows_table_print(struct flows_table *table, struct ctl *ctl, struct json_object *last)
+{
+	double seconds = covered_seconds(value_at(last, "range"));
+
+	if (seconds == 0)
+		text_table_hide(table->text, COLUMN_RATE);
+	else if (set_rates(table, seconds) < 0)
+		return -ENOMEM;
+	/* Inode numbers say nothing to a person, so only where there is more than one. */
+	if (!table->several_netns)
+		text_table_hide(table->text, COLUMN_NETNS);
+	text_table_print(table->text, &ctl->look, ctl->out);
+	print_footer(ctl, text_table_rows(table->text), last);
+	return 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * ebpfobsctl flows: who talked to whom. JSON and CSV take each row as it comes; a table needs them
- * all, because its rates want the range that the last reply brings.
+ * ebpfobsctl flows: who talked to whom. Each row goes to the output as it comes, so that an answer
+ * of 100,000 rows is only ever held as text.
  */
 #include "base/json.h"
 #include "base/util.h"
@@ -59,7 +59,7 @@ static const char *const csv_columns[] = {
 
 struct answer {
 	struct ctl *ctl;
-	struct json_object *rows; /* of a table */
+	struct flows_table *table; /* with CTL_TABLE */
 	bool any; /* a row was written (JSON) */
 };
 
@@ -82,7 +82,7 @@ static int take_row(struct answer *answer, struct json_object *row)
 
 	switch (ctl->format) {
 	case CTL_TABLE:
-		if (json_append(answer->rows, json_object_get(row)) < 0)
+		if (flows_table_add(answer->table, ctl, row) < 0)
 			return ctl_no_memory();
 		break;
 	case CTL_CSV:
@@ -121,8 +121,8 @@ static int on_reply(void *userdata, struct json_object *parameters, bool last)
 		status = take_row(answer, json_object_array_get_idx(flows, i));
 	if (status != EXIT_OK || !last)
 		return status;
-	if (answer->ctl->format == CTL_TABLE)
-		return flows_print_table(answer->ctl, answer->rows, parameters);
+	if (answer->table && flows_table_print(answer->table, answer->ctl, parameters) < 0)
+		return ctl_no_memory();
 	if (answer->ctl->format == CTL_JSON)
 		end_json(answer, parameters);
 	return EXIT_OK;
@@ -140,8 +140,8 @@ static int64_t default_limit(const struct ctl *ctl)
 
 static int run_flows(struct ctl *ctl, int argc, char **argv)
 {
-	_cleanup_json_ struct json_object *rows = json_object_new_array();
-	struct answer answer = { .ctl = ctl, .rows = rows };
+	_cleanup_(flows_table_free_p) struct flows_table *table = NULL;
+	struct answer answer = { .ctl = ctl };
 	struct json_object *in;
 
 	if (argc > 1)
@@ -149,11 +149,14 @@ static int run_flows(struct ctl *ctl, int argc, char **argv)
 				"\"flows\" takes no arguments; filter with --unit, --peer, ...");
 	if (ctl->limit < 0)
 		ctl->limit = default_limit(ctl);
+	if (ctl->format == CTL_TABLE && flows_table_new(&table) < 0)
+		return ctl_no_memory();
+	if (ctl->csv && csv_declare(ctl->csv, csv_columns) < 0)
+		return ctl_no_memory();
+	answer.table = table;
 	in = ctl_query(ctl);
 	if (!in)
 		return EXIT_FAILED;
-	if (ctl->csv && csv_declare(ctl->csv, csv_columns) < 0)
-		return ctl_no_memory();
 	if (ctl->format == CTL_JSON)
 		fputs("{\"flows\": [", ctl->out);
 	return ctl_call(ctl, "io.ebpfobs.Flows.List", in, true, on_reply, &answer);

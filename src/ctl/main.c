@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "base/util.h"
-#include "config.h"
 #include "ctl/options.h"
 #include "ctl/verb.h"
 
@@ -87,7 +86,7 @@ static int run(struct ctl *ctl, int argc, char **argv)
 	int status;
 
 	if (ctl->version) {
-		printf("ebpfobsctl %s\n", VERSION);
+		puts("ebpfobsctl " EBPFOBS_VERSION);
 		return EXIT_OK;
 	}
 	if (argc > 1 && !verb)

@@ -29,6 +29,7 @@ struct text_table {
 	size_t n_columns;
 	struct cell *cells; /* row by row */
 	size_t n_cells, allocated;
+	bool hidden[COLUMNS_MAX];
 };
 
 /* Which columns are shown, and how wide. */
@@ -81,27 +82,56 @@ static int grow(struct text_table *table)
 	return 0;
 }
 
-int text_table_cell(struct text_table *table, enum text_style style, const char *format, ...)
+static int format_cell(struct cell *ret, enum text_style style, const char *format, va_list ap)
 {
 	_cleanup_free_ char *raw = NULL;
 	char *text;
-	va_list ap;
-	int r;
 
-	if (table->n_cells == table->allocated && grow(table) < 0)
-		return -ENOMEM;
-	va_start(ap, format);
-	r = vasprintf(&raw, format, ap);
-	va_end(ap);
-	if (r < 0) {
+	if (vasprintf(&raw, format, ap) < 0) {
 		raw = NULL;
 		return -ENOMEM;
 	}
 	text = text_escape_dup(TEXT_TERMINAL, raw);
 	if (!text)
 		return -ENOMEM;
-	table->cells[table->n_cells++] = (struct cell){ text, style };
+	*ret = (struct cell){ text, style };
 	return 0;
+}
+
+int text_table_cell(struct text_table *table, enum text_style style, const char *format, ...)
+{
+	va_list ap;
+	int r;
+
+	if (table->n_cells == table->allocated && grow(table) < 0)
+		return -ENOMEM;
+	va_start(ap, format);
+	r = format_cell(&table->cells[table->n_cells], style, format, ap);
+	va_end(ap);
+	if (r == 0)
+		table->n_cells++;
+	return r;
+}
+
+int text_table_set(struct text_table *table, size_t row, size_t column, enum text_style style,
+		   const char *format, ...)
+{
+	struct cell *cell = &table->cells[row * table->n_columns + column];
+	char *before = cell->text;
+	va_list ap;
+	int r;
+
+	va_start(ap, format);
+	r = format_cell(cell, style, format, ap);
+	va_end(ap);
+	if (r == 0)
+		free(before);
+	return r;
+}
+
+void text_table_hide(struct text_table *table, size_t column)
+{
+	table->hidden[column] = true;
 }
 
 /* The first character's bytes and columns. */
@@ -180,7 +210,7 @@ static void measure(const struct text_table *table, struct layout *layout)
 
 		for (size_t row = 0; row < text_table_rows(table); row++)
 			widest = MAX(widest, width_of(cell_text(table, row, c), SIZE_MAX));
-		layout->shown[c] = widest > 0 || !table->columns[c].optional;
+		layout->shown[c] = !table->hidden[c] && (widest > 0 || !table->columns[c].optional);
 		layout->width[c] = MAX(widest, width_of(table->columns[c].title, SIZE_MAX));
 	}
 }

@@ -45,6 +45,11 @@ size_t text_table_rows(const struct text_table *table);
 /* The next cell; rows are filled from left to right, without gaps. 0 or -ENOMEM. */
 int text_table_cell(struct text_table *table, enum text_style style, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+/* Writes a cell anew, once its row is full. */
+int text_table_set(struct text_table *table, size_t row, size_t column, enum text_style style,
+		   const char *format, ...) __attribute__((format(printf, 5, 6)));
+/* Leaves a column out. */
+void text_table_hide(struct text_table *table, size_t column);
 /* Titles and rows. */
 void text_table_print(const struct text_table *table, const struct text_look *look, FILE *out);
 

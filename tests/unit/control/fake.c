@@ -58,14 +58,13 @@ static int fake_reload(void *userdata, void (*done)(void *cookie, int r, const c
 static int fake_doctor(void *userdata, pid_t pid, bool maps, struct json_object **ret)
 {
 	static const char without_pid[] =
-		"{\"checks\":[{\"name\":\"BTF\",\"ok\":true,\"reason\":\"\"},"
-		"{\"name\":\"TCX\",\"ok\":false,\"reason\":\"this kernel has none; tc is used\"}],"
-		"\"process\":null,\"maps\":null}";
+		"{\"kernel\":\"6.1.0\",\"checks\":["
+		"{\"name\":\"BTF\",\"state\":\"ok\",\"meaning\":\"all programs need it\"},"
+		"{\"name\":\"tracefs\",\"state\":\"missing\",\"meaning\":\"mount it\"}]}";
 	static const char with_pid[] =
-		"{\"checks\":[],\"process\":{\"pid\":7,\"comm\":\"nginx\",\"visible\":false,"
-		"\"reason\":\"its cgroup is out of scope\"},"
-		"\"maps\":[{\"name\":\"flows\",\"type\":\"hash\",\"entries\":3,"
-		"\"max_entries\":100,\"bytes\":12288}]}";
+		"{\"kernel\":\"6.1.0\",\"checks\":[],\"process\":{\"pid\":7,\"comm\":\"nginx\","
+		"\"verdict\":\"it is out of scope\"},"
+		"\"maps\":[{\"id\":3,\"name\":\"flows\",\"type\":\"hash\",\"max_entries\":100}]}";
 	const char *text = pid ? with_pid : without_pid;
 	struct fake *fake = userdata;
 

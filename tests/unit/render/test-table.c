@@ -72,6 +72,19 @@ static void test_widths(void **state)
 	       "a         123\n");
 }
 
+static void test_changes(void **state)
+{
+	_cleanup_(text_table_free_p) struct text_table *table = NULL;
+
+	assert_int_equal(text_table_new(columns, ARRAY_SIZE(columns), &table), 0);
+	add_row(table, "a", "1");
+	assert_int_equal(text_table_set(table, 0, 1, STYLE_PLAIN, "%d", 4567), 0);
+	text_table_hide(table, 0);
+	text_table_hide(table, 4);
+	expect(table, &(struct text_look){}, "   N  LESS\n4567  less\n");
+	assert_int_equal(text_table_rows(table), 1);
+}
+
 static void test_color(void **state)
 {
 	static const struct text_table_column two[] = { { .title = "A" }, { .title = "B" } };
@@ -149,9 +162,9 @@ static void test_human(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_widths),	       cmocka_unit_test(test_color),
-		cmocka_unit_test(test_strangers_text), cmocka_unit_test(test_wrap),
-		cmocka_unit_test(test_human),
+		cmocka_unit_test(test_widths), cmocka_unit_test(test_changes),
+		cmocka_unit_test(test_color),  cmocka_unit_test(test_strangers_text),
+		cmocka_unit_test(test_wrap),   cmocka_unit_test(test_human),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
