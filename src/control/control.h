@@ -19,7 +19,8 @@ struct control;
 struct control_ops {
 	/* The whole of "ebpfobsctl status -o json" as a new object. */
 	int (*status)(void *userdata, struct json_object **ret);
-	/* The configuration in force; secrets left out. */
+	/* The configuration in force: {"files": [], "options": [{"key", "value", "source"}]};
+	 * secrets left out. */
 	int (*config)(void *userdata, struct json_object **ret);
 	/* Reads the configuration again. On failure error gets a sentence (file, line, what), the
 	 * old configuration stays. done may be called later. */

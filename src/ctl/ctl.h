@@ -74,7 +74,5 @@ struct json_object *ctl_query(const struct ctl *ctl);
 int ctl_run(struct ctl *ctl, const struct verb_ops *verb, int argc, char **argv);
 /* The answer as JSON or CSV, for verbs whose answer is one object. Not for CTL_TABLE. */
 int ctl_print_object(struct ctl *ctl, struct json_object *answer);
-/* "  key.below   value" lines of an object. */
-void ctl_print_pairs(struct ctl *ctl, struct json_object *object);
 /* "no memory": what a verb returns then. */
 int ctl_no_memory(void);

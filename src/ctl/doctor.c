@@ -81,16 +81,27 @@ static int print_maps(struct ctl *ctl, struct json_object *answer)
 	return 0;
 }
 
+/* A line for each thing that is known of it. */
+static void print_process(struct ctl *ctl, struct json_object *process)
+{
+	fputs("\nProcess:\n", ctl->out);
+	json_object_object_foreach(process, key, value)
+	{
+		_cleanup_free_ char *text = text_escape_dup(
+			TEXT_TERMINAL, value ? json_object_get_string(value) : "not known");
+
+		fprintf(ctl->out, "  %-14s %s\n", key, text ? text : "");
+	}
+}
+
 static int print_answer(struct ctl *ctl, struct json_object *answer)
 {
 	struct json_object *process = value_at(answer, "process");
 
 	if (print_checks(ctl, answer) < 0)
 		return ctl_no_memory();
-	if (process) {
-		fputs("\nProcess:\n", ctl->out);
-		ctl_print_pairs(ctl, process);
-	}
+	if (json_object_is_type(process, json_type_object))
+		print_process(ctl, process);
 	return print_maps(ctl, answer) < 0 ? ctl_no_memory() : EXIT_OK;
 }
 

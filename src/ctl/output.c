@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/text.h"
 #include "base/util.h"
 #include "ctl/ctl.h"
 #include "ctl/verb.h"
@@ -86,27 +85,4 @@ int ctl_print_object(struct ctl *ctl, struct json_object *answer)
 		return csv_add(ctl->csv, answer) < 0 ? ctl_no_memory() : EXIT_OK;
 	fprintf(ctl->out, "%s\n", json_object_to_json_string_ext(answer, flags));
 	return EXIT_OK;
-}
-
-static void print_pairs(struct ctl *ctl, const char *prefix, struct json_object *object)
-{
-	char name[256];
-
-	json_object_object_foreach(object, key, value)
-	{
-		_cleanup_free_ char *text = NULL;
-
-		snprintf(name, sizeof(name), "%s%s%s", prefix, *prefix ? "." : "", key);
-		if (json_object_is_type(value, json_type_object)) {
-			print_pairs(ctl, name, value);
-			continue;
-		}
-		text = text_escape_dup(TEXT_TERMINAL, value ? json_object_get_string(value) : "-");
-		fprintf(ctl->out, "  %-30s %s\n", name, text ? text : "");
-	}
-}
-
-void ctl_print_pairs(struct ctl *ctl, struct json_object *object)
-{
-	print_pairs(ctl, "", object);
 }

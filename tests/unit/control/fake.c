@@ -34,9 +34,11 @@ static int fake_status(void *userdata, struct json_object **ret)
 
 static int fake_config(void *userdata, struct json_object **ret)
 {
-	static const char text[] = "{\"collectors\":{\"flows\":{\"enabled\":true,"
-				   "\"interval\":\"5s\",\"protocols\":[\"tcp\",\"udp\"]}},"
-				   "\"log\":{\"level\":\"info\"}}";
+	static const char text[] =
+		"{\"files\":[\"/etc/e.yaml\"],\"options\":["
+		"{\"key\":\"log.level\",\"value\":\"info\",\"source\":\"default\"},"
+		"{\"key\":\"collectors.flows.protocols\",\"value\":[\"tcp\",\"udp\"],"
+		"\"source\":\"/etc/e.yaml:3\"}]}";
 
 	return json_parse(text, strlen(text), sizeof(text), ret);
 }

@@ -139,8 +139,8 @@ static void test_daemon(void **state)
 	assert_string_equal(text_at(ask(f, "io.ebpfobs.Daemon.Status", NULL), "collectors.0.state"),
 			    "\"degraded\"");
 	assert_string_equal(text_at(ask(f, "io.ebpfobs.Daemon.Config", NULL),
-				    "config.collectors.flows.interval"),
-			    "\"5s\"");
+				    "config.options.1.key"),
+			    "\"collectors.flows.protocols\"");
 	ask(f, "io.ebpfobs.Daemon.Doctor", "{\"pid\":7,\"maps\":true}");
 	assert_int_equal(f->fake.doctor_pid, 7);
 	assert_true(f->fake.doctor_maps);
