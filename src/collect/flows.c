@@ -195,6 +195,13 @@ static struct flow_count flow_count_from_link(const struct link_counter *counter
 	};
 }
 
+static bool is_zero(const struct wire_interface_count *count)
+{
+	static const struct wire_interface_count zero;
+
+	return memcmp(count, &zero, sizeof(zero)) == 0;
+}
+
 static void emit_interface(struct collector *c, uint16_t slot,
 			   const struct wire_interface_count *sums)
 {
@@ -206,7 +213,8 @@ static void emit_interface(struct collector *c, uint16_t slot,
 
 	slots_interface_delta(c->slots, slot, c->drain.epoch, sums, &added);
 	c->account.seen += added.counted[0].skbs + added.counted[1].skbs;
-	if (!interface)
+	/* An interface is shown once it is attached, or something came through before that. */
+	if (!interface || (interface->state == INTERFACE_PENDING && is_zero(&added)))
 		return;
 	i->netns = interface->link.netns;
 	i->ifindex = interface->link.ifindex;
@@ -365,6 +373,14 @@ static void flows_drain(struct collector *c, void (*done)(void *userdata, int r)
 		drain_finish(c, r);
 }
 
+/* Flows per step that fit into so many bytes. */
+static uint64_t affordable_flows(const struct collector *c, uint64_t bytes)
+{
+	uint64_t affordable = MAX(bytes / BYTES_PER_FLOW, (uint64_t)CAP_LEAST);
+
+	return MIN(affordable, (uint64_t)c->options->max_flows);
+}
+
 /* --- start and stop -------------------------------------------------------------------------- */
 
 static int load(struct collector *c)
@@ -374,8 +390,9 @@ static int load(struct collector *c)
 	c->skel = flows_bpf__open();
 	if (!c->skel)
 		return -errno;
-	bpf_map__set_max_entries(c->skel->maps.flows_even, c->options->max_flows);
-	bpf_map__set_max_entries(c->skel->maps.flows_odd, c->options->max_flows);
+	/* The cap at the start is the largest that there will be. */
+	bpf_map__set_max_entries(c->skel->maps.flows_even, c->cap);
+	bpf_map__set_max_entries(c->skel->maps.flows_odd, c->cap);
 	slots_size_maps(c->skel, INTERFACES_DEFAULT);
 	r = bpf_env_before_load(c->env.bpf, c->skel->obj);
 	if (r < 0)
@@ -482,7 +499,7 @@ static int flows_start(const struct collect_env *env, const void *options, struc
 		return -ENOMEM;
 	c->env = *env;
 	c->options = options;
-	c->cap = c->options->max_flows;
+	c->cap = affordable_flows(c, env->budget);
 	r = bring_up(c);
 	if (r == -ENOMEM) {
 		unload(c);
@@ -560,9 +577,7 @@ static uint64_t flows_bpf_bytes(const struct collector *c)
 
 static void flows_budget(struct collector *c, uint64_t bytes)
 {
-	uint64_t affordable = MAX(bytes / BYTES_PER_FLOW, (uint64_t)CAP_LEAST);
-
-	c->cap = MIN(affordable, (uint64_t)c->options->max_flows);
+	c->cap = affordable_flows(c, bytes);
 	if (c->skel)
 		c->skel->bss->settings.cap = c->cap;
 	if (c->connections)
@@ -580,7 +595,7 @@ static void flows_metrics(const struct collector *c, struct metric_sink *sink)
 	};
 
 	metric_emit(sink, METRIC_BPF_MAP_UTILIZATION, map,
-		    100.0 * c->flows_last / c->options->max_flows);
+		    100.0 * c->flows_last / c->cap);
 	metric_emit(sink, METRIC_BATCH_SIZE, collector, c->batch);
 	metric_emit(sink, METRIC_OVERFLOW_FLOWS, NULL, c->drain.overflowed);
 	sink->histogram(sink, METRIC_COLLECTION_DURATION, collector, &duration);

@@ -29,6 +29,23 @@ static uint64_t full_budget(const struct manager *m)
 	return limit > 2 * BASE_BYTES ? limit - BASE_BYTES : limit / 2;
 }
 
+static size_t enabled_collectors(const struct manager *m)
+{
+	const struct collector_options *options;
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->registry->n_collectors; i++) {
+		options = manager_options(m, &m->registry->collectors[i]);
+		n += options->enabled;
+	}
+	return n;
+}
+
+uint64_t budget_per_collector(const struct manager *m)
+{
+	return full_budget(m) * (1 - STORE_SHARE) / MAX(enabled_collectors(m), (size_t)1);
+}
+
 static void apply(struct manager *m)
 {
 	uint64_t store = m->budget * STORE_SHARE, rest = m->budget - store;

@@ -2,6 +2,7 @@
 /* ebpfobsd: the command line. The work begins in daemon/manager.c. */
 #include <errno.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -113,6 +114,9 @@ int main(int argc, char **argv)
 	_cleanup_free_ char *below_state = NULL;
 	enum action action = ACTION_RUN;
 
+	/* A fixed threshold: buffers of a step go back to the system when they are freed. By itself
+	 * malloc raises it after the first large one. */
+	mallopt(M_MMAP_THRESHOLD, 128 * 1024);
 	log_init(LOG_FORMAT_AUTO, LOG_INFO);
 	if (parse_arguments(argc, argv, &args, &action) < 0)
 		return EXIT_USAGE;

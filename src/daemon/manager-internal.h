@@ -43,6 +43,7 @@ struct manager {
 
 	/* Rebuilt by a reload. */
 	struct scope *scope;
+	unsigned scope_generation; /* that the kernel side knows */
 	struct bpf_env *bpf;
 	struct sockets *sockets;
 	struct processes_feed *processes;
@@ -63,6 +64,7 @@ int parts_start(struct manager *m, char *error, size_t error_size);
 void parts_stop(struct manager *m);
 
 /* --- budget.c: memory.limit --- */
+uint64_t budget_per_collector(const struct manager *m); /* at the start */
 void budget_start(struct manager *m);
 void budget_step(struct manager *m); /* once per step */
 void budget_measure(struct manager *m); /* fills m->meter */

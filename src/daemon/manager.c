@@ -153,6 +153,9 @@ static void before_step(void *userdata)
 	inventory_expire(m->inventory, now_ns(CLOCK_BOOTTIME));
 	enrich_expire(m->enrich, now_ns(CLOCK_BOOTTIME));
 	scope_refresh(m->scope, &host_roots_machine, m->work);
+	if (m->scope->generation != m->scope_generation)
+		sockets_on_scope(m->sockets); /* what fails is in its status */
+	m->scope_generation = m->scope->generation;
 	budget_step(m);
 }
 

@@ -5,6 +5,7 @@
  * inventory and the control socket going on in between.
  */
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -32,6 +33,7 @@ static int start_collector(struct manager *m, const struct collect_ops *ops)
 		.bpf = m->bpf,
 		.sockets = m->sockets,
 		.scope = m->scope,
+		.budget = budget_per_collector(m),
 		.hooks = hook_names[hooks->hooks],
 		.state_dir = m->arguments.state_dir,
 		.runtime_dir = m->arguments.runtime_dir,
@@ -159,9 +161,12 @@ int parts_start(struct manager *m, char *error, size_t error_size)
 		snprintf(error, error_size, "cannot start: %s", strerror(-r));
 		return r;
 	}
+	m->scope_generation = m->scope->generation;
 	inventory_scan(m->inventory, scope_is_empty(m->scope) ? NULL : m->scope);
 	pipeline_set(m->pipeline, m->collectors, m->n_collectors, m->enrich);
 	budget_start(m);
+	/* libbpf has read the kernel's BTF (5 MB and more) and freed it in small pieces. */
+	malloc_trim(0);
 	return 0;
 }
 

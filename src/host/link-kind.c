@@ -110,6 +110,7 @@ struct link_units link_units(const char *kind, uint16_t type, bool transmit, boo
 	const struct kind *k = find_kind(kind, type);
 	struct link_units units = {
 		.known = k->known,
+		.omitted_known = !streq(kind, "veth") || (!transmit && !merges),
 		.omitted = transmit ? k->tx_omitted : k->rx_omitted,
 	};
 

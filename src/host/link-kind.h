@@ -20,6 +20,9 @@
  */
 struct link_units {
 	bool known; /* false: the driver's units cannot be told from here */
+	/* False: whether the link header is in depends on the peer (a veth counts in its receive
+	 * merging, if the sender has no TSO and the receiver GRO: veth_skb_is_eligible_for_gro()). */
+	bool omitted_known;
 	bool wire; /* wire segments: the counter stands before receive merging, or behind TSO */
 	uint8_t omitted; /* bytes of link header per packet that the counter leaves out */
 };

@@ -62,7 +62,9 @@ def test_tcp_is_exact_whatever_is_offloaded(pair, features, attach):
         for ns, old in zip((a, b), before):
             now = tcp_counters(ns)
             sent = sum(now[k] - old[k] for k in ("OutSegs", "RetransSegs"))
-            assert total_tx(tcp_flow(flows, ns, 5201))["packets"] == sent
+            rows = tcp_flow(flows, ns, 5201)
+            assert total_tx(rows)["packets"] == sent
+            assert sum(r["tcp"]["retransmits"] for r in rows) == now["RetransSegs"] - old["RetransSegs"]
 
 
 def has_tcx():

@@ -6,6 +6,7 @@
  */
 #include "collect/shared/bracket.h"
 
+#include <net/ethernet.h>
 #include <string.h>
 
 #include "base/util.h"
@@ -21,6 +22,7 @@ struct side {
 	struct difference last;
 	struct difference low, high; /* the narrowest range so far */
 	bool ambiguous; /* units unknown, and it makes a difference */
+	uint64_t doubt; /* bytes: link headers that may be in or not */
 };
 
 static struct difference subtract(const struct link_counter *r, const struct link_units *units,
@@ -52,7 +54,9 @@ static void take_reading(struct side *side, const struct link_units *units,
 	struct difference low = subtract(r, units, c2), high = subtract(r, units, c1);
 
 	narrow(side, low, high);
-	side->ambiguous = !units->known && c2->skbs != c2->packets;
+	side->ambiguous = (!units->known && c2->skbs != c2->packets) ||
+			  (!units->omitted_known && c2->skbs > 0);
+	side->doubt = units->omitted_known ? 0 : ETHER_HDR_LEN * c2->packets;
 	if (!same_count(c1, c2))
 		side->equal = 0;
 	else if (side->equal > 0 && side->last.packets == low.packets &&
@@ -85,7 +89,7 @@ static void conclude(const struct side *side, struct link_counter *before,
 		return;
 	}
 	slack->packets = before->packets - MIN(before->packets, not_negative(side->low.packets));
-	slack->bytes = before->bytes - MIN(before->bytes, not_negative(side->low.bytes));
+	slack->bytes = before->bytes - MIN(before->bytes, not_negative(side->low.bytes)) + side->doubt;
 }
 
 static int read_once(const struct bracket_source *source, struct side sides[TC_DIRECTIONS])

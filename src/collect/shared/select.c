@@ -54,3 +54,13 @@ bool select_foreign(const struct option_list *texts, const struct scope *scope)
 			return true;
 	return scope && scope->n_netns > 0;
 }
+
+bool select_all(const struct option_list *texts, const struct scope *scope)
+{
+	if (scope && scope->n_netns > 0)
+		return false;
+	for (size_t i = 0; texts && i < texts->n; i++)
+		if (streq(texts->values[i], "all"))
+			return true;
+	return false;
+}

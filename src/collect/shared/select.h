@@ -17,3 +17,5 @@ bool select_netns(const struct option_list *texts, const struct scope *scope,
 		  const struct netns_ref *ns);
 /* True if some other namespace than our own may be chosen. */
 bool select_foreign(const struct option_list *texts, const struct scope *scope);
+/* True if any namespace may be chosen ("all"), so that one that cannot be looked at is missed. */
+bool select_all(const struct option_list *texts, const struct scope *scope);

@@ -45,8 +45,8 @@ struct sockets {
 	struct sockets_bpf *skel; /* NULL: nothing could be loaded */
 	enum accept_rung accept;
 	enum scan_rung scan;
-	struct bpf_link *links[LINKS_MAX];
-	size_t n_links;
+	struct bpf_link *links[LINKS_MAX]; /* accept's first, then those of the cgroups */
+	size_t n_links, n_accept_links;
 	bool creation; /* the cgroup programs are attached everywhere in scope */
 	bool scanned;
 	char load_error[256]; /* why not, if skel is NULL */
@@ -67,9 +67,9 @@ static int keep_link(struct sockets *s, struct bpf_link *link)
 	return 0;
 }
 
-static void drop_links(struct sockets *s)
+static void drop_links(struct sockets *s, size_t keep)
 {
-	while (s->n_links)
+	while (s->n_links > keep)
 		bpf_link__destroy(s->links[--s->n_links]);
 }
 
@@ -120,12 +120,13 @@ static int try_rungs(struct sockets *s, enum accept_rung accept, enum scan_rung 
 	if (r >= 0)
 		r = attach_accept(s, accept);
 	if (r < 0) {
-		drop_links(s);
+		drop_links(s, 0);
 		sockets_bpf__destroy(TAKE(s->skel));
 		return r;
 	}
 	s->accept = accept;
 	s->scan = scan;
+	s->n_accept_links = s->n_links;
 	return 0;
 }
 
@@ -244,6 +245,23 @@ static void scan_job(void *arg)
 	s->scanned = run_iterator(program) == 0;
 }
 
+int sockets_on_scope(struct sockets *s)
+{
+	int r;
+
+	if (!s->skel)
+		return 0;
+	r = scope_maps_fill(s->config.bpf, s->config.scope);
+	if (r < 0)
+		return r;
+	drop_links(s, s->n_accept_links);
+	r = attach_creation(s);
+	s->creation = r >= 0;
+	if (r < 0)
+		snprintf(s->creation_error, sizeof(s->creation_error), "%s", strerror(-r));
+	return 0;
+}
+
 int sockets_new(const struct sockets_config *config, struct sockets **ret)
 {
 	struct sockets *s = calloc(1, sizeof(*s));
@@ -256,13 +274,9 @@ int sockets_new(const struct sockets_config *config, struct sockets **ret)
 	r = load(s);
 	if (r < 0)
 		return 0;
-	r = scope_maps_fill(config->bpf, config->scope);
+	r = sockets_on_scope(s);
 	if (r < 0)
 		return r;
-	r = attach_creation(s);
-	s->creation = r >= 0;
-	if (r < 0)
-		snprintf(s->creation_error, sizeof(s->creation_error), "%s", strerror(-r));
 	if (s->scan != SCAN_NONE)
 		return work_run(config->work, WORK_LANE_FILES, scan_job, NULL, s);
 	return 0;
@@ -272,7 +286,7 @@ struct sockets *sockets_free(struct sockets *s)
 {
 	if (!s)
 		return NULL;
-	drop_links(s);
+	drop_links(s, 0);
 	sockets_bpf__destroy(s->skel);
 	free(s);
 	return NULL;

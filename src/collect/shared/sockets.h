@@ -34,6 +34,9 @@ struct sockets *sockets_free(struct sockets *sockets); /* takes NULL; after work
  * for each namespace in scope when it appears. */
 void sockets_on_netns(struct sockets *sockets, const struct netns_ref *ns);
 
+/* The cgroups in scope are other ones (a unit was restarted): tells the kernel side. */
+int sockets_on_scope(struct sockets *sockets);
+
 /* True if every socket of a process in scope is known, so that one without an entry is the
  * kernel's own. */
 bool sockets_complete(const struct sockets *sockets);
