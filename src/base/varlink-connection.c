@@ -90,11 +90,12 @@ void varlink_connection_send(struct varlink_connection *c, struct json_object *m
 		json_object_put(message);
 		return;
 	}
-	if (!message || varlink_buffer_append(&c->out, message) < 0)
-		drop(c, &c->server->counters.refused, "There is no memory to answer.");
-	else if (c->out.size > VARLINK_OUTPUT_MAX)
+	/* Looked at before: one large message to a reader that keeps up is no reason to drop it. */
+	if (c->out.size > VARLINK_OUTPUT_MAX)
 		drop(c, &c->server->counters.slow_readers,
 		     "It does not read its answers: too much is waiting.");
+	else if (!message || varlink_buffer_append(&c->out, message) < 0)
+		drop(c, &c->server->counters.refused, "There is no memory to answer.");
 	else if (was_empty) {
 		watch_stall(c);
 		watch_io(c);

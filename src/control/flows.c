@@ -132,8 +132,8 @@ struct list {
 	struct store_query query;
 	struct store_cursor *cursor; /* NULL: not asked yet, or answered */
 	bool paused;
-	struct json_object *flows; /* the batch that is being filled */
-	struct json_object *interfaces, *untracked_by;
+	size_t n_batch; /* rows gathered since the last reply, in these three */
+	struct json_object *flows, *interfaces, *untracked_by;
 	struct flow_count untracked_tx[FLOW_ROLE_MAX_], untracked_rx[FLOW_ROLE_MAX_];
 	int r; /* the first failure */
 };
@@ -153,20 +153,34 @@ static struct list *list_free(struct list *list)
 }
 DEFINE_CLEANUP(struct list *, list_free)
 
-/* {"flows": the batch}; the batch is empty afterwards. */
-static struct json_object *take_batch(struct list *list)
+/* Moves a list into out, if there is something in it or all lists are wanted. */
+static void take_list(struct list *list, struct json_object *out, const char *key,
+		      struct json_object **rows, bool always)
+{
+	if (!always && json_object_array_length(*rows) == 0)
+		return;
+	if (json_add(out, key, TAKE(*rows)) < 0)
+		list->r = -ENOMEM;
+	*rows = json_object_new_array();
+	if (!*rows)
+		list->r = -ENOMEM;
+}
+
+/* What was gathered since the last reply. */
+static struct json_object *take_batch(struct list *list, bool last)
 {
 	struct json_object *out = json_object_new_object();
 
-	if (json_add(out, "flows", TAKE(list->flows)) < 0)
-		list->r = -ENOMEM;
-	list->flows = json_object_new_array();
+	list->n_batch = 0;
+	take_list(list, out, "flows", &list->flows, true);
+	take_list(list, out, "untracked_by", &list->untracked_by, last);
+	take_list(list, out, "interfaces", &list->interfaces, last);
 	return out;
 }
 
 static void send_batch(struct list *list)
 {
-	varlink_notify(list->call, take_batch(list));
+	varlink_notify(list->call, take_batch(list, false));
 	if (varlink_call_full(list->call) && !list->paused) {
 		list->paused = true;
 		store_query_pause(list->cursor, true);
@@ -187,31 +201,30 @@ static void add_untracked(struct list *list, const struct flow_untracked *untrac
 {
 	flow_count_add(&list->untracked_tx[untracked->role], &untracked->tx);
 	flow_count_add(&list->untracked_rx[untracked->role], &untracked->rx);
-	list->r = list->r ?: json_append(list->untracked_by, control_untracked_json(untracked));
+	list->r = json_append(list->untracked_by, control_untracked_json(untracked));
 }
 
 static void on_row(void *userdata, const struct record *record)
 {
 	struct list *list = userdata;
 
+	if (list->r < 0)
+		return; /* the answer will be that */
 	switch (record->kind) {
 	case RECORD_FLOW:
-		list->r = list->r ?: json_append(list->flows, control_flow_json(&record->flow));
-		if (varlink_call_wants_more(list->call) &&
-		    json_object_array_length(list->flows) >= BATCH_ROWS)
-			send_batch(list);
+		list->r = json_append(list->flows, control_flow_json(&record->flow));
 		break;
 	case RECORD_UNTRACKED:
 		add_untracked(list, &record->untracked);
 		break;
 	case RECORD_INTERFACE:
-		list->r = list->r
-				  ?: json_append(list->interfaces,
-						 control_interface_json(&record->interface));
+		list->r = json_append(list->interfaces, control_interface_json(&record->interface));
 		break;
 	case RECORD_KIND_MAX_:
 		break;
 	}
+	if (++list->n_batch >= BATCH_ROWS && varlink_call_wants_more(list->call))
+		send_batch(list);
 }
 
 static struct json_object *untracked_json(const struct list *list)
@@ -265,10 +278,8 @@ static struct json_object *losses_json(const struct control *control)
 
 static void send_last(struct list *list, const struct store_summary *summary)
 {
-	struct json_object *out = take_batch(list);
+	struct json_object *out = take_batch(list, true);
 	int r = list->r ?: json_add(out, "untracked", untracked_json(list))
-			?: json_add(out, "untracked_by", TAKE(list->untracked_by))
-			?: json_add(out, "interfaces", TAKE(list->interfaces))
 			?: json_add(out, "loss", losses_json(list->control))
 			?: json_add_bool(out, "exact", summary->exact)
 			?: json_add(out, "range", range_json(list, summary))

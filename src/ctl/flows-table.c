@@ -20,9 +20,9 @@ enum { COLUMN_NETNS = 6, COLUMN_RATE = 9 };
 
 static const struct text_table_column columns[] = {
 	{ .title = "LOCAL", .min = 14, .keep_port = true },
-	{ .title = "PROCESS", .min = 8 },
+	{ .title = "PROCESS", .min = 10 },
 	{ .title = "" }, /* the arrow */
-	{ .title = "PEER", .min = 14, .keep_port = true },
+	{ .title = "PEER", .min = 20, .keep_port = true },
 	{ .title = "PROTO" },
 	{ .title = "ROLE", .drop = 3 },
 	[COLUMN_NETNS] = { .title = "NETNS", .drop = 9 },
@@ -220,13 +220,13 @@ static double covered_seconds(struct json_object *range)
 }
 
 /* "In no flow: wire not_ip 4.1 KiB, veth map_full 30 MiB." */
-static void print_untracked(struct ctl *ctl, struct json_object *last)
+static void print_untracked(struct ctl *ctl, struct json_object *rest)
 {
-	struct json_object *list = value_at(last, "untracked_by"), *u;
+	struct json_object *list = value_at(rest, "untracked_by"), *u;
 	char bytes[HUMAN_LEN];
 	bool any = false;
 
-	for (size_t i = 0; i < value_length(last, "untracked_by"); i++) {
+	for (size_t i = 0; i < value_length(rest, "untracked_by"); i++) {
 		uint64_t sum;
 
 		u = json_object_array_get_idx(list, i);
@@ -241,12 +241,12 @@ static void print_untracked(struct ctl *ctl, struct json_object *last)
 		fputs(".\n", ctl->out);
 }
 
-static void print_inexact(struct ctl *ctl, struct json_object *last)
+static void print_inexact(struct ctl *ctl, struct json_object *rest)
 {
-	struct json_object *list = value_at(last, "interfaces"), *interface;
+	struct json_object *list = value_at(rest, "interfaces"), *interface;
 	size_t n = 0;
 
-	for (size_t i = 0; i < value_length(last, "interfaces"); i++) {
+	for (size_t i = 0; i < value_length(rest, "interfaces"); i++) {
 		interface = json_object_array_get_idx(list, i);
 		if (!value_bool(interface, "exact"))
 			n++;
@@ -258,18 +258,18 @@ static void print_inexact(struct ctl *ctl, struct json_object *last)
 			n);
 }
 
-static void print_footer(struct ctl *ctl, size_t rows, struct json_object *last)
+static void print_footer(struct ctl *ctl, size_t rows, struct json_object *rest)
 {
-	uint64_t left_out = value_u64(last, "left_out");
+	uint64_t left_out = value_u64(rest, "left_out");
 
 	fprintf(ctl->out, "\n%zu flows. ", rows);
 	if (left_out > 0)
 		fprintf(ctl->out, "%" PRIu64 " smaller ones are left out (--limit 0 shows all). ",
 			left_out);
-	footer_range(ctl, value_at(last, "range"), value_bool(last, "exact"));
-	print_untracked(ctl, last);
-	print_inexact(ctl, last);
-	footer_losses(ctl, value_at(last, "loss"));
+	footer_range(ctl, value_at(rest, "range"), value_bool(rest, "exact"));
+	print_untracked(ctl, rest);
+	print_inexact(ctl, rest);
+	footer_losses(ctl, value_at(rest, "loss"));
 }
 
 static int set_rates(struct flows_table *table, double seconds)
@@ -283,9 +283,9 @@ static int set_rates(struct flows_table *table, double seconds)
 	return r;
 }
 
-int flows_table_print(struct flows_table *table, struct ctl *ctl, struct json_object *last)
+int flows_table_print(struct flows_table *table, struct ctl *ctl, struct json_object *rest)
 {
-	double seconds = covered_seconds(value_at(last, "range"));
+	double seconds = covered_seconds(value_at(rest, "range"));
 
 	if (seconds == 0)
 		text_table_hide(table->text, COLUMN_RATE);
@@ -295,6 +295,6 @@ int flows_table_print(struct flows_table *table, struct ctl *ctl, struct json_ob
 	if (!table->several_netns)
 		text_table_hide(table->text, COLUMN_NETNS);
 	text_table_print(table->text, &ctl->look, ctl->out);
-	print_footer(ctl, text_table_rows(table->text), last);
+	print_footer(ctl, text_table_rows(table->text), rest);
 	return 0;
 }

@@ -12,8 +12,8 @@ struct flows_table;
 int flows_table_new(struct flows_table **ret);
 struct flows_table *flows_table_free(struct flows_table *table); /* takes NULL */
 int flows_table_add(struct flows_table *table, const struct ctl *ctl, struct json_object *flow);
-/* Prints all, and what the last reply says besides. */
-int flows_table_print(struct flows_table *table, struct ctl *ctl, struct json_object *last);
+/* Prints all; rest is the answer without its flows. */
+int flows_table_print(struct flows_table *table, struct ctl *ctl, struct json_object *rest);
 
 static inline void flows_table_free_p(struct flows_table **table)
 {

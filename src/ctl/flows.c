@@ -61,6 +61,7 @@ struct answer {
 	struct ctl *ctl;
 	struct flows_table *table; /* with CTL_TABLE */
 	bool any; /* a row was written (JSON) */
+	struct json_object *rest; /* all but flows, joined from all replies */
 };
 
 static const char *text_of(struct json_object *value)
@@ -97,17 +98,38 @@ static int take_row(struct answer *answer, struct json_object *row)
 	return EXIT_OK;
 }
 
-/* What the last reply holds beside flows. */
-static void end_json(struct answer *answer, struct json_object *last)
+/* Joins a list with what came of it before; a member that is no list stands for itself. */
+static int add_member(struct json_object *rest, const char *key, struct json_object *value)
+{
+	struct json_object *list = value_at(rest, key);
+	int r = 0;
+
+	if (!list)
+		return json_add(rest, key, json_object_get(value));
+	for (size_t i = 0; i < json_object_array_length(value) && r == 0; i++)
+		r = json_append(list, json_object_get(json_object_array_get_idx(value, i)));
+	return r;
+}
+
+static int take_rest(struct answer *answer, struct json_object *parameters)
+{
+	int r = 0;
+
+	json_object_object_foreach(parameters, key, value)
+	{
+		if (!streq(key, "flows") && r == 0)
+			r = add_member(answer->rest, key, value);
+	}
+	return r;
+}
+
+static void end_json(struct answer *answer)
 {
 	struct ctl *ctl = answer->ctl;
 
 	fprintf(ctl->out, "%s]", line_end(ctl));
-	json_object_object_foreach(last, key, value)
-	{
-		if (!streq(key, "flows"))
-			fprintf(ctl->out, ",%s\"%s\": %s", line_end(ctl), key, text_of(value));
-	}
+	json_object_object_foreach(answer->rest, key, value)
+		fprintf(ctl->out, ",%s\"%s\": %s", line_end(ctl), key, text_of(value));
 	fputs("}\n", ctl->out);
 }
 
@@ -119,12 +141,16 @@ static int on_reply(void *userdata, struct json_object *parameters, bool last)
 
 	for (size_t i = 0; i < value_length(parameters, "flows") && status == EXIT_OK; i++)
 		status = take_row(answer, json_object_array_get_idx(flows, i));
-	if (status != EXIT_OK || !last)
+	if (status != EXIT_OK)
 		return status;
-	if (answer->table && flows_table_print(answer->table, answer->ctl, parameters) < 0)
+	if (take_rest(answer, parameters) < 0)
+		return ctl_no_memory();
+	if (!last)
+		return EXIT_OK;
+	if (answer->table && flows_table_print(answer->table, answer->ctl, answer->rest) < 0)
 		return ctl_no_memory();
 	if (answer->ctl->format == CTL_JSON)
-		end_json(answer, parameters);
+		end_json(answer);
 	return EXIT_OK;
 }
 
@@ -141,7 +167,8 @@ static int64_t default_limit(const struct ctl *ctl)
 static int run_flows(struct ctl *ctl, int argc, char **argv)
 {
 	_cleanup_(flows_table_free_p) struct flows_table *table = NULL;
-	struct answer answer = { .ctl = ctl };
+	_cleanup_json_ struct json_object *rest = json_object_new_object();
+	struct answer answer = { .ctl = ctl, .rest = rest };
 	struct json_object *in;
 
 	if (argc > 1)

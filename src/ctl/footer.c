@@ -33,15 +33,14 @@ void footer_losses(struct ctl *ctl, struct json_object *loss)
 		fputs("Nothing lost.\n", ctl->out);
 }
 
-/* The time of day; with the date if it is not today's. */
-static const char *clock_text(uint64_t ns, char buf[static TIMESTAMP_LEN])
+const char *footer_clock(uint64_t ns, char buf[static FOOTER_CLOCK_LEN])
 {
 	time_t seconds = (time_t)(ns / NSEC_PER_SEC), now = time(NULL);
 	struct tm tm, today;
 
 	localtime_r(&seconds, &tm);
 	localtime_r(&now, &today);
-	strftime(buf, TIMESTAMP_LEN,
+	strftime(buf, FOOTER_CLOCK_LEN,
 		 tm.tm_year == today.tm_year && tm.tm_yday == today.tm_yday ? "%H:%M:%S"
 									    : "%Y-%m-%d %H:%M:%S",
 		 &tm);
@@ -60,14 +59,14 @@ void footer_range(struct ctl *ctl, struct json_object *range, bool exact)
 {
 	uint64_t since = range_time(range, "since"), until = range_time(range, "until");
 	uint64_t from = range_time(range, "covered_since"), to = range_time(range, "covered_until");
-	char a[TIMESTAMP_LEN], b[TIMESTAMP_LEN];
+	char a[FOOTER_CLOCK_LEN], b[FOOTER_CLOCK_LEN];
 
-	fprintf(ctl->out, "From %s to %s.", clock_text(since, a), clock_text(until, b));
+	fprintf(ctl->out, "From %s to %s.", footer_clock(since, a), footer_clock(until, b));
 	if (from == 0)
 		fputs(" There are no data of that time.", ctl->out);
 	else if (from > since + STEP_NS || to + STEP_NS < until)
-		fprintf(ctl->out, " There are data from %s to %s only.", clock_text(from, a),
-			clock_text(to, b));
+		fprintf(ctl->out, " There are data from %s to %s only.", footer_clock(from, a),
+			footer_clock(to, b));
 	if (!exact)
 		fputs(" Of old steps only the largest flows are kept; \"other\" is the exact sum "
 		      "of "

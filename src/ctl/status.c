@@ -77,18 +77,33 @@ static int print_accounting(struct ctl *ctl, struct json_object *accounting)
 	return r;
 }
 
-static void print_self(struct ctl *ctl, struct json_object *status)
+static void print_store(struct ctl *ctl, struct json_object *store)
 {
-	double cpu = value_double(status, "self.cpu_seconds");
-	double up = value_double(status, "uptime_s");
-	char anon[HUMAN_LEN], bpf[HUMAN_LEN], rss[HUMAN_LEN];
+	uint64_t oldest = value_u64(store, "oldest_ns");
+	const char *reason = value_text(store, "reason");
+	char size[HUMAN_LEN], since[FOOTER_CLOCK_LEN];
 
-	fprintf(ctl->out, "\nMemory %s anonymous and %s in BPF maps (resident: %s); CPU %.1f s",
-		human_bytes(value_u64(status, "self.anon_bytes"), anon),
-		human_bytes(value_u64(status, "self.bpf_bytes"), bpf),
-		human_bytes(value_u64(status, "self.rss_bytes"), rss), cpu);
-	if (up > 0)
-		fprintf(ctl->out, ", %.2f %% of a core", 100 * cpu / up);
+	fprintf(ctl->out, "History: %s on disk", human_bytes(value_u64(store, "disk_bytes"), size));
+	if (oldest > 0)
+		fprintf(ctl->out, ", from %s on", footer_clock(oldest, since));
+	fprintf(ctl->out, "%s%s.\n", *reason ? "; " : "", reason);
+}
+
+static void print_self(struct ctl *ctl, struct json_object *self, double up_seconds)
+{
+	double cpu = value_double(self, "cpu_seconds");
+	uint64_t limit = value_u64(self, "limit_bytes");
+	char a[HUMAN_LEN], b[HUMAN_LEN], c[HUMAN_LEN];
+
+	fprintf(ctl->out, "Memory: %s anonymous and %s in BPF maps",
+		human_bytes(value_u64(self, "anon_bytes"), a),
+		human_bytes(value_u64(self, "bpf_bytes"), b));
+	if (limit > 0)
+		fprintf(ctl->out, "; limit %s", human_bytes(limit, c));
+	fprintf(ctl->out, "; resident %s. CPU: %.1f s",
+		human_bytes(value_u64(self, "rss_bytes"), a), cpu);
+	if (up_seconds > 0)
+		fprintf(ctl->out, ", %.2f %% of a core", 100 * cpu / up_seconds);
 	fputs(".\n", ctl->out);
 }
 
@@ -106,15 +121,19 @@ static int print_status(struct ctl *ctl, struct json_object *status)
 		{ .title = "", .optional = true }, /* exporters have no rungs */
 		{ .title = "REASON", .min = 20, .wrap = true, .optional = true },
 	};
+	double up_seconds = value_double(status, "uptime_s");
 	char up[HUMAN_LEN];
 
 	fprintf(ctl->out, "ebpfobsd %s, up %s\n", value_text(status, "version"),
-		human_span((uint64_t)value_double(status, "uptime_s"), up));
+		human_span((uint64_t)up_seconds, up));
 	if (print_parts(ctl, status, "collectors", collectors) < 0 ||
 	    print_parts(ctl, status, "exporters", exporters) < 0 ||
 	    print_accounting(ctl, value_at(status, "accounting")) < 0)
 		return ctl_no_memory();
-	print_self(ctl, status);
+	fputc('\n', ctl->out);
+	if (value_at(status, "store"))
+		print_store(ctl, value_at(status, "store"));
+	print_self(ctl, value_at(status, "self"), up_seconds);
 	footer_losses(ctl, value_at(status, "loss"));
 	return EXIT_OK;
 }

@@ -26,7 +26,11 @@ static int fake_status(void *userdata, struct json_object **ret)
 		"\"accounting\":{\"flows\":{\"seen\":1000,\"delivered\":900,\"filtered\":90,"
 		"\"dropped\":10}},"
 		"\"loss\":{\"flows.map_full\":10,\"store.disk_full\":0},"
-		"\"self\":{\"anon_bytes\":9437184,\"bpf_bytes\":4194304,\"rss_bytes\":15728640,"
+		"\"store\":{\"name\":\"store\",\"state\":\"degraded\",\"reason\":\"the disk is "
+		"full\","
+		"\"disk_bytes\":1048576,\"oldest_ns\":1763634938000000000},"
+		"\"self\":{\"limit_bytes\":67108864,\"anon_bytes\":9437184,\"bpf_bytes\":4194304,"
+		"\"rss_bytes\":15728640,"
 		"\"cpu_seconds\":12.5}}";
 
 	return json_parse(text, strlen(text), sizeof(text), ret);
@@ -172,7 +176,8 @@ static void send_rest(struct fake *fake)
 						    .role = FLOW_ROLE_WIRE,
 						    .exact = true };
 	set_count(&record.interface.counted_tx, 12345);
-	fake->row(fake->userdata, &record);
+	for (size_t i = 0; i < fake->interfaces; i++)
+		fake->row(fake->userdata, &record);
 	fake->userdata = NULL;
 }
 
@@ -245,7 +250,7 @@ void store_query_cancel(struct store_cursor *cursor)
 
 void fake_init(struct fake *fake, sd_event *event)
 {
-	*fake = (struct fake){ .event = event, .rows = 3 };
+	*fake = (struct fake){ .event = event, .rows = 3, .interfaces = 1 };
 	sd_event_add_defer(event, &fake->source, on_piece, fake);
 	sd_event_source_set_enabled(fake->source, SD_EVENT_OFF);
 	the_fake = fake;

@@ -10,7 +10,7 @@
 struct fake {
 	sd_event *event;
 	sd_event_source *source; /* one-shot: the next piece of the answer */
-	size_t rows; /* of each answer */
+	size_t rows, interfaces; /* of each answer */
 	size_t next;
 	bool paused;
 	struct store_query query; /* the last one, without its filter */

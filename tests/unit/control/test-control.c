@@ -303,9 +303,11 @@ static void test_flows_single_reply(void **state)
 static void test_flows_stream(void **state)
 {
 	struct fixture *f = *state;
-	size_t rows = 0, replies = 0;
+	size_t rows = 0, replies = 0, interfaces = 0;
+	struct json_object *list;
 
 	f->fake.rows = 5000;
+	f->fake.interfaces = 300;
 	call(f, "io.ebpfobs.Flows.List", NULL, true);
 	assert_true(f->fake.paused); /* until somebody reads */
 	assert_in_range(f->fake.next, 256, 4000);
@@ -313,10 +315,13 @@ static void test_flows_stream(void **state)
 		assert_int_equal(next(f), 0);
 		assert_null(f->response.error);
 		rows += json_object_array_length(at(f->response.parameters, "flows"));
+		if (json_object_object_get_ex(f->response.parameters, "interfaces", &list))
+			interfaces += json_object_array_length(list);
 		replies++;
 	} while (f->response.continues);
 	assert_int_equal(rows, 5000);
-	assert_in_range(replies, 5000 / 64, 5000 / 64 + 2);
+	assert_int_equal(interfaces, 300);
+	assert_in_range(replies, 5300 / 64, 5300 / 64 + 2);
 	assert_string_equal(text_at(f->response.parameters, "left_out"), "0");
 }
 
