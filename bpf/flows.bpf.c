@@ -17,6 +17,7 @@
  * - No helper that reads kernel memory is used: loads under lockdown=confidentiality.
  */
 #include "lib/kernel.h"
+#include "lib/key.h"
 #include "lib/packet.h"
 #include "lib/socket.h"
 #include "wire/flows.h"
@@ -530,50 +531,6 @@ static __always_inline void flow_update(struct __sk_buff *skb, struct wire_flow 
 		tcp_health(skb, flow);
 }
 
-/* 0: a first, 1: b first, 2: equal. Any order will do that is the same for both directions. */
-static __always_inline __u32 address_order(const struct wire_address *a,
-					   const struct wire_address *b)
-{
-	if (a->words[3] != b->words[3])
-		return a->words[3] > b->words[3];
-	if (a->words[2] != b->words[2])
-		return a->words[2] > b->words[2];
-	if (a->words[1] != b->words[1])
-		return a->words[1] > b->words[1];
-	if (a->words[0] != b->words[0])
-		return a->words[0] > b->words[0];
-	return 2;
-}
-
-/* Puts the ends in order; returns which one sent the packet. */
-static __always_inline __u32 key_fill(struct wire_flow_key *key, const struct packet *packet,
-				      const struct wire_interface *interface)
-{
-	__u32 sender = address_order(&packet->source, &packet->destination);
-
-	if (sender == 2)
-		sender = packet->source_port > packet->destination_port;
-	if (sender) {
-		key->address[0] = packet->destination;
-		key->address[1] = packet->source;
-		key->port[0] = packet->destination_port;
-		key->port[1] = packet->source_port;
-	} else {
-		key->address[0] = packet->source;
-		key->address[1] = packet->destination;
-		key->port[0] = packet->source_port;
-		key->port[1] = packet->destination_port;
-	}
-	key->protocol = packet->protocol;
-	key->netns = interface->netns;
-	key->role_flags = interface->role;
-	if (packet->fragment)
-		key->role_flags |= WIRE_KEY_FRAGMENT;
-	if (packet->inner)
-		key->role_flags |= WIRE_KEY_INNER;
-	return sender;
-}
-
 /*
  * A role counts a packet where it comes in; where it goes out only if it did not come in through
  * the same role (notes: forwarded skbs keep ingress_ifindex, the host's own have 0, and crossing a
@@ -597,24 +554,6 @@ static __always_inline int counted_elsewhere(struct __sk_buff *skb,
 	return role && *role == interface->role;
 }
 
-static __always_inline int protocol_wanted(__u8 protocol)
-{
-	__u32 wanted = settings.protocols;
-
-	switch (protocol) {
-	case IPPROTO_TCP:
-		return wanted & WIRE_PROTOCOL_TCP;
-	case IPPROTO_UDP:
-		return wanted & WIRE_PROTOCOL_UDP;
-	case IPPROTO_SCTP:
-		return wanted & WIRE_PROTOCOL_SCTP;
-	case IPPROTO_ICMP:
-	case IPPROTO_ICMPV6:
-		return wanted & WIRE_PROTOCOL_ICMP;
-	}
-	return 0;
-}
-
 /* 0, or the reason (enum wire_untracked) + 1 why there is no flow. */
 static __always_inline int parse(struct __sk_buff *skb, struct packet *packet, __u32 link_header)
 {
@@ -632,7 +571,7 @@ static __always_inline int parse(struct __sk_buff *skb, struct packet *packet, _
 	if (settings.inner && packet_enter_tunnel(skb, packet) &&
 	    (packet_parse_ip(skb, packet) < 0 || packet_parse_transport(skb, packet) < 0))
 		return WIRE_UNTRACKED_MALFORMED + 1;
-	if (!protocol_wanted(packet->protocol))
+	if (!protocol_wanted(packet->protocol, settings.protocols))
 		return WIRE_UNTRACKED_PROTOCOL + 1;
 	return 0;
 }
@@ -671,7 +610,7 @@ static __always_inline int see(struct __sk_buff *skb, __u32 hook)
 	if (!seen.counts && interface->role != WIRE_ROLE_LOOPBACK)
 		return VERDICT_NEXT;
 
-	seen.sender = key_fill(&key, &packet, interface);
+	seen.sender = key_fill(&key, &packet, interface->netns, interface->role);
 	flow = table_lookup(seen.epoch, &key);
 	if (!flow)
 		flow = flow_begin(skb, interface, &key, &seen);

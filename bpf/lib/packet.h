@@ -83,6 +83,29 @@ struct icmp_header {
 	__be16 id, sequence;
 };
 
+/*
+ * Where the bytes come from: the program's __sk_buff; or, for a program that has the kernel's own
+ * struct sk_buff and says PACKET_PROBED, the linear part of that, read through the probe helper.
+ */
+#ifdef PACKET_PROBED
+struct packet_buffer {
+	const void *head;
+	__u32 end; /* of the linear part, from head */
+};
+
+static __always_inline long packet_copy(const struct packet_buffer *skb, __u32 offset, void *to,
+					__u32 size)
+{
+	if (offset > skb->end || skb->end - offset < size)
+		return -1;
+	return bpf_probe_read_kernel(to, size, skb->head + offset);
+}
+
+#define packet_load(skb, packet, to) packet_copy(skb, (packet)->offset, to, sizeof(*(to)))
+#else
+#define packet_buffer __sk_buff
+#define packet_copy bpf_skb_load_bytes
+
 /* Beyond this the verifier cannot prove an access to the linear part; the copy helper can. */
 #define DIRECT_OFFSET_MAX 0x3ff
 
@@ -97,9 +120,10 @@ struct icmp_header {
 		if (offset_ <= DIRECT_OFFSET_MAX && data_ + offset_ + sizeof(*(to)) <= end_)       \
 			*(to) = *(const __typeof__(*(to)) *)(data_ + offset_);                     \
 		else                                                                               \
-			r_ = bpf_skb_load_bytes(skb, offset_, to, sizeof(*(to)));                  \
+			r_ = packet_copy(skb, offset_, to, sizeof(*(to)));                         \
 		r_;                                                                                \
 	})
+#endif
 
 static __always_inline void packet_set_v4(struct wire_address *to, __be32 address)
 {
@@ -111,7 +135,7 @@ static __always_inline void packet_set_v4(struct wire_address *to, __be32 addres
 
 /* packet->ethertype and offset are at what may be a tag. skb->protocol is the type behind a tag
  * that the device stripped, but that of the tag itself where the tag is still in the frame. */
-static __always_inline int packet_skip_tags(struct __sk_buff *skb, struct packet *packet)
+static __always_inline int packet_skip_tags(struct packet_buffer *skb, struct packet *packet)
 {
 	struct vlan_tag tag;
 
@@ -127,7 +151,7 @@ static __always_inline int packet_skip_tags(struct __sk_buff *skb, struct packet
 	return 0;
 }
 
-static __always_inline int packet_parse_v4(struct __sk_buff *skb, struct packet *packet)
+static __always_inline int packet_parse_v4(struct packet_buffer *skb, struct packet *packet)
 {
 	struct ipv4_header ip;
 	__u32 length;
@@ -150,7 +174,7 @@ static __always_inline int packet_parse_v4(struct __sk_buff *skb, struct packet 
  * and mobility 135 (RFC 8200 section 4, RFC 4302, RFC 6275). What follows ESP cannot be read: ESP
  * is then the protocol. Out of line: nearly no packet has one.
  */
-static __noinline int packet_skip_extensions(struct __sk_buff *skb, struct packet *packet)
+static __noinline int packet_skip_extensions(struct packet_buffer *skb, struct packet *packet)
 {
 	struct ipv6_extension extension;
 
@@ -162,7 +186,7 @@ static __noinline int packet_skip_extensions(struct __sk_buff *skb, struct packe
 		if (protocol != 0 && protocol != 43 && protocol != 44 && protocol != 51 &&
 		    protocol != 60 && protocol != 135)
 			return 0;
-		if (bpf_skb_load_bytes(skb, packet->offset, &extension, sizeof(extension)) < 0)
+		if (packet_copy(skb, packet->offset, &extension, sizeof(extension)) < 0)
 			return -1;
 		packet->protocol = extension.next;
 		if (protocol == 44) {
@@ -179,7 +203,7 @@ static __noinline int packet_skip_extensions(struct __sk_buff *skb, struct packe
 	return -1;
 }
 
-static __always_inline int packet_parse_v6(struct __sk_buff *skb, struct packet *packet)
+static __always_inline int packet_parse_v6(struct packet_buffer *skb, struct packet *packet)
 {
 	struct ipv6_header ip;
 
@@ -197,7 +221,7 @@ static __always_inline int packet_parse_v6(struct __sk_buff *skb, struct packet 
 	return packet_skip_extensions(skb, packet);
 }
 
-static __always_inline int packet_parse_ip(struct __sk_buff *skb, struct packet *packet)
+static __always_inline int packet_parse_ip(struct packet_buffer *skb, struct packet *packet)
 {
 	if (packet->ethertype == ETH_P_IP)
 		return packet_parse_v4(skb, packet);
@@ -206,7 +230,7 @@ static __always_inline int packet_parse_ip(struct __sk_buff *skb, struct packet 
 
 /* Echo requests and replies carry an identifier; it stands for both ports, so that a request and
  * its reply are one flow. Other messages have none. */
-static __always_inline int packet_parse_icmp(struct __sk_buff *skb, struct packet *packet)
+static __always_inline int packet_parse_icmp(struct packet_buffer *skb, struct packet *packet)
 {
 	struct icmp_header icmp;
 
@@ -221,7 +245,7 @@ static __always_inline int packet_parse_icmp(struct __sk_buff *skb, struct packe
 	return 0;
 }
 
-static __always_inline int packet_parse_ports(struct __sk_buff *skb, struct packet *packet)
+static __always_inline int packet_parse_ports(struct packet_buffer *skb, struct packet *packet)
 {
 	struct ports ports;
 
@@ -232,7 +256,7 @@ static __always_inline int packet_parse_ports(struct __sk_buff *skb, struct pack
 	return 0;
 }
 
-static __always_inline int packet_parse_tcp(struct __sk_buff *skb, struct packet *packet)
+static __always_inline int packet_parse_tcp(struct packet_buffer *skb, struct packet *packet)
 {
 	struct tcp_header tcp;
 
@@ -246,7 +270,7 @@ static __always_inline int packet_parse_tcp(struct __sk_buff *skb, struct packet
 }
 
 /* Ports and flags; a protocol without ports has 0. */
-static __always_inline int packet_parse_transport(struct __sk_buff *skb, struct packet *packet)
+static __always_inline int packet_parse_transport(struct packet_buffer *skb, struct packet *packet)
 {
 	packet->source_port = packet->destination_port = 0;
 	packet->tcp_flags = 0;
@@ -269,7 +293,7 @@ static __always_inline int packet_parse_transport(struct __sk_buff *skb, struct 
  * VXLAN (RFC 7348) and Geneve (RFC 8926) by their ports. False: there is no tunnel that we know,
  * and packet is as it was.
  */
-static __noinline int packet_enter_tunnel(struct __sk_buff *skb, struct packet *packet)
+static __noinline int packet_enter_tunnel(struct packet_buffer *skb, struct packet *packet)
 {
 	__u8 tunnel[8];
 	__be16 ethertype;
@@ -288,7 +312,7 @@ static __noinline int packet_enter_tunnel(struct __sk_buff *skb, struct packet *
 	if (packet->destination_port != PORT_VXLAN && packet->destination_port != PORT_VXLAN_LINUX &&
 	    packet->destination_port != PORT_GENEVE)
 		return 0;
-	if (bpf_skb_load_bytes(skb, offset, tunnel, sizeof(tunnel)) < 0)
+	if (packet_copy(skb, offset, tunnel, sizeof(tunnel)) < 0)
 		return 0;
 	offset += sizeof(tunnel);
 	if (packet->destination_port == PORT_GENEVE) {
@@ -296,7 +320,7 @@ static __noinline int packet_enter_tunnel(struct __sk_buff *skb, struct packet *
 			return 0;
 		offset += (tunnel[0] & 0x3f) * 4; /* options */
 	}
-	if (bpf_skb_load_bytes(skb, offset + 12, &ethertype, sizeof(ethertype)) < 0)
+	if (packet_copy(skb, offset + 12, &ethertype, sizeof(ethertype)) < 0)
 		return 0;
 	if (ethertype != bpf_htons(ETH_P_IP) && ethertype != bpf_htons(ETH_P_IPV6))
 		return 0;
