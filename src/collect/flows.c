@@ -134,13 +134,34 @@ static void emit(struct collector *c, struct record *record)
 	c->env.emit(c->env.userdata, record);
 }
 
-static void emit_flow(struct collector *c, const struct drained_flow *drained, uint64_t now)
+static struct record_context context_of(const struct collector *c,
+					const struct wire_flow_key *key)
 {
-	const struct record_context context = {
+	return (struct record_context){
 		.links = interfaces_links(c->interfaces),
 		.sockets_complete = sockets_complete(c->env.sockets),
-		.netns = slots_netns(c->slots, drained->key.netns),
+		.netns = slots_netns(c->slots, key->netns),
 	};
+}
+
+/* A SYN that nobody ever answered: a row without packets, for its state. */
+static void emit_failed(void *userdata, const struct wire_flow_key *key, struct connection *connection)
+{
+	struct collector *c = userdata;
+	struct record_context context = context_of(c, key);
+	struct drained_flow nothing = { .key = *key };
+	struct record record;
+
+	if (context.netns == 0)
+		return; /* the namespace is gone */
+	record_from_flow(&context, &nothing, connection, &record);
+	record.flow.tcp.state = TCP_STATE_FAILED;
+	emit(c, &record);
+}
+
+static void emit_flow(struct collector *c, const struct drained_flow *drained, uint64_t now)
+{
+	struct record_context context = context_of(c, &drained->key);
 	struct connection *connection =
 		connections_update(c->connections, &drained->key, &drained->flow, now);
 	struct record record;
@@ -298,7 +319,7 @@ static void emit_rest(struct collector *c)
 	for (size_t i = 0; i < c->drain.n_slots; i++)
 		advance_removed(c, c->drain.slots[i]);
 	if (c->connections)
-		connections_expire(c->connections, now_ns(CLOCK_MONOTONIC));
+		connections_expire(c->connections, now_ns(CLOCK_MONOTONIC), emit_failed, c);
 }
 
 static int on_slice(sd_event_source *source, void *userdata)
@@ -588,6 +609,7 @@ static void flows_metrics(const struct collector *c, struct metric_sink *sink)
 {
 	static const char *const collector[] = { "flows" };
 	static const char *const map[] = { "flows" };
+	static const char *const error[] = { "flows_drain" };
 	const struct metric_histogram duration = {
 		.counts = c->duration_counts,
 		.sum = c->duration_sum,
@@ -597,6 +619,7 @@ static void flows_metrics(const struct collector *c, struct metric_sink *sink)
 	metric_emit(sink, METRIC_BPF_MAP_UTILIZATION, map,
 		    100.0 * c->flows_last / c->cap);
 	metric_emit(sink, METRIC_BATCH_SIZE, collector, c->batch);
+	metric_emit(sink, METRIC_ERRORS, error, c->errors);
 	metric_emit(sink, METRIC_OVERFLOW_FLOWS, NULL, c->drain.overflowed);
 	sink->histogram(sink, METRIC_COLLECTION_DURATION, collector, &duration);
 }

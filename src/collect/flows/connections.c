@@ -11,6 +11,8 @@
 
 #define IDLE_NS (60 * NSEC_PER_SEC)
 #define IDLE_OPEN_NS (600 * NSEC_PER_SEC)
+/* The last two SYNs of a connect() are 64 s apart (tcp(7): tcp_syn_retries 6). */
+#define IDLE_CONNECTING_NS (70 * NSEC_PER_SEC)
 
 #define FLAG_FIN 0x01
 #define FLAG_SYN 0x02
@@ -118,16 +120,27 @@ struct connection *connections_update(struct connections *connections,
 	return c;
 }
 
-void connections_expire(struct connections *connections, uint64_t now)
+static uint64_t idle_limit(const struct wire_flow_key *key, const struct connection *c)
+{
+	if (key->protocol != IPPROTO_TCP || is_over(c))
+		return IDLE_NS;
+	return connection_tcp_state(c) == TCP_STATE_CONNECTING ? IDLE_CONNECTING_NS : IDLE_OPEN_NS;
+}
+
+void connections_expire(struct connections *connections, uint64_t now,
+			void (*failed)(void *userdata, const struct wire_flow_key *key,
+				       struct connection *c),
+			void *userdata)
 {
 	const struct wire_flow_key *key;
 	struct connection *c;
-	uint64_t idle;
 
 	HASHMAP_FOREACH(connections->map, pos, key, c) {
-		idle = key->protocol == IPPROTO_TCP && !is_over(c) ? IDLE_OPEN_NS : IDLE_NS;
-		if (now - c->last_ns > idle)
-			hashmap_remove_at(connections->map, &pos);
+		if (now - c->last_ns <= idle_limit(key, c))
+			continue;
+		if (key->protocol == IPPROTO_TCP && connection_tcp_state(c) == TCP_STATE_CONNECTING)
+			failed(userdata, key, c);
+		hashmap_remove_at(connections->map, &pos);
 	}
 	if (hashmap_size(connections->map) == 0)
 		hashmap_clear(connections->map);

@@ -36,8 +36,14 @@ struct connection *connections_update(struct connections *connections,
 				      uint64_t now_ns);
 enum tcp_state connection_tcp_state(const struct connection *c);
 
-/* Forgets what was idle for long: a minute, or ten for an open TCP connection. */
-void connections_expire(struct connections *connections, uint64_t now_ns);
+/*
+ * Forgets what was idle for long: a minute, or ten for an open TCP connection. One whose SYN was
+ * never answered has failed then; failed is told of it, and may not keep c.
+ */
+void connections_expire(struct connections *connections, uint64_t now_ns,
+			void (*failed)(void *userdata, const struct wire_flow_key *key,
+				       struct connection *c),
+			void *userdata);
 void connections_set_limit(struct connections *connections, size_t limit);
 size_t connections_bytes(const struct connections *connections);
 uint64_t connections_lost(const struct connections *connections); /* not remembered: table full */
