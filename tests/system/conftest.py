@@ -8,6 +8,20 @@ import pytest
 import harness
 
 
+TRACEFS = "/sys/kernel/tracing"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def tracefs():
+    """The syscall rung attaches through tracefs, which systemd mounts and a bare machine has not."""
+    mine = os.geteuid() == 0 and not os.path.isdir(TRACEFS + "/events")
+    if mine:
+        harness.run("mount", "-t", "tracefs", "tracefs", TRACEFS)
+    yield
+    if mine:
+        harness.run("umount", TRACEFS)
+
+
 def pytest_collection_modifyitems(items):
     if os.geteuid() != 0:
         for item in items:
