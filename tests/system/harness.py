@@ -136,6 +136,7 @@ class Daemon:
         self.socket = os.path.join(self.directory, "socket")
         self.state = os.path.join(self.directory, "state")
         self.log = os.path.join(self.directory, "log")
+        self.log_start = 0
         self.started = time.time()
         document = {
             "exporters": {"prometheus": {"listen": ""}},
@@ -162,6 +163,7 @@ class Daemon:
         argv = [os.path.join(BUILD, "ebpfobsd"), "--config", self.config_path, "--socket",
                 self.socket, "--state-dir", self.state, *self.arguments]
         with open(self.log, "ab") as log:
+            self.log_start = log.tell()
             self.process = subprocess.Popen(argv, stdout=log, stderr=log, env=self.env)
         if wait:
             wait_for("the daemon to be ready", self.is_ready, timeout=60)
@@ -173,8 +175,10 @@ class Daemon:
         return "is ready" in self.read_log()
 
     def read_log(self):
-        with open(self.log, encoding="utf-8", errors="replace") as f:
-            return f.read()
+        """What the daemon wrote since it was last started."""
+        with open(self.log, "rb") as f:
+            f.seek(self.log_start)
+            return f.read().decode(errors="replace")
 
     def stop(self, sig=signal.SIGTERM, timeout=30):
         if self.process is None or self.process.poll() is not None:
