@@ -26,6 +26,7 @@
 struct running_exporter {
 	const struct export_ops *ops;
 	struct exporter *exporter;
+	enum part_state said; /* in the log */
 };
 
 struct manager {
@@ -38,6 +39,7 @@ struct manager {
 	struct work *work;
 	struct inventory *inventory;
 	struct store *store;
+	enum part_state store_said; /* in the log */
 	struct pipeline *pipeline;
 	struct control *control;
 
@@ -49,6 +51,7 @@ struct manager {
 	struct processes_feed *processes;
 	struct enrich *enrich;
 	struct pipeline_collector collectors[COLLECTORS_MAX];
+	enum part_state collectors_said[COLLECTORS_MAX]; /* in the log */
 	size_t n_collectors;
 	struct export_env export_env;
 	struct running_exporter exporters[EXPORTERS_MAX];
@@ -69,9 +72,14 @@ void budget_start(struct manager *m);
 void budget_step(struct manager *m); /* once per step */
 void budget_measure(struct manager *m); /* fills m->meter */
 
+/* --- changes.c: what the log says of the parts --- */
+void changes_start(struct manager *m); /* the parts were started: how they are */
+void changes_say(struct manager *m); /* once per step: what is otherwise than was said */
+
 /* --- status.c, doctor.c: what control asks --- */
 extern const struct control_ops manager_control_ops;
 int manager_status(struct manager *m, struct json_object **ret);
+void manager_collector_status(const struct manager *m, size_t i, struct part_status *ret);
 int manager_doctor(struct manager *m, pid_t pid, bool maps, struct json_object **ret);
 void manager_losses(struct manager *m, void (*fn)(void *cookie, const struct loss *loss),
 		    void *cookie);

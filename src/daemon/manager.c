@@ -157,6 +157,7 @@ static void before_step(void *userdata)
 		sockets_on_scope(m->sockets); /* what fails is in its status */
 	m->scope_generation = m->scope->generation;
 	budget_step(m);
+	changes_say(m);
 }
 
 /* --- start and stop -------------------------------------------------------------------------- */

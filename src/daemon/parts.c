@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "base/log.h"
 #include "base/util.h"
 #include "base/work.h"
 #include "collect/flows/options.h"
@@ -41,7 +40,6 @@ static int start_collector(struct manager *m, const struct collect_ops *ops)
 		.userdata = m->pipeline,
 	};
 	struct pipeline_collector *c = &m->collectors[m->n_collectors];
-	struct part_status status;
 	int r;
 
 	r = ops->start(&env, ops->options ? manager_options(m, ops->options) : NULL, &c->collector);
@@ -49,12 +47,6 @@ static int start_collector(struct manager *m, const struct collect_ops *ops)
 		return r;
 	c->ops = ops;
 	m->n_collectors++;
-	ops->status(c->collector, &status);
-	if (status.state == PART_ON)
-		log_info("collector %s: on (%s)", ops->name, status.rung);
-	else
-		log_warning("collector %s: %s: %s", ops->name, part_state_name(status.state),
-			    status.reason);
 	return 0;
 }
 
@@ -165,6 +157,7 @@ int parts_start(struct manager *m, char *error, size_t error_size)
 	inventory_scan(m->inventory, scope_is_empty(m->scope) ? NULL : m->scope);
 	pipeline_set(m->pipeline, m->collectors, m->n_collectors, m->enrich);
 	budget_start(m);
+	changes_start(m);
 	/* libbpf has read the kernel's BTF (5 MB and more) and freed it in small pieces. */
 	malloc_trim(0);
 	return 0;

@@ -29,6 +29,12 @@ static struct json_object *part_to_json(const struct part_status *status)
 	return o;
 }
 
+void manager_collector_status(const struct manager *m, size_t i, struct part_status *ret)
+{
+	m->collectors[i].ops->status(m->collectors[i].collector, ret);
+	processes_feed_status(m->processes, ret);
+}
+
 static int add_collectors(struct manager *m, struct json_object *o)
 {
 	struct json_object *list = json_object_new_array();
@@ -36,8 +42,7 @@ static int add_collectors(struct manager *m, struct json_object *o)
 	int r = 0;
 
 	for (size_t i = 0; i < m->n_collectors && r >= 0; i++) {
-		m->collectors[i].ops->status(m->collectors[i].collector, &status);
-		processes_feed_status(m->processes, &status);
+		manager_collector_status(m, i, &status);
 		r = json_append(list, part_to_json(&status));
 	}
 	return json_add(o, "collectors", list) ?: r;
