@@ -587,13 +587,25 @@ static void flows_losses(const struct collector *c,
 		fn(userdata, &losses[i]);
 }
 
+/* What the tables hold now: the epoch that runs, and the one that is being drained. */
+static uint64_t flows_in_kernel(const struct collector *c)
+{
+	const volatile struct wire_flows_settings *settings =
+		(const volatile struct wire_flows_settings *)&c->skel->bss->settings;
+
+	return c->draining ? settings->begun[0] + settings->begun[1] :
+			     settings->begun[settings->epoch & 1];
+}
+
 static uint64_t flows_bpf_bytes(const struct collector *c)
 {
+	const struct bpf_map *map;
+
 	if (!c->skel)
 		return 0;
+	map = c->skel->maps.flows_even;
 	return bpf_object_footprint(c->env.bpf, c->skel->obj) + slots_bpf_bytes(c->slots) +
-	       bpf_map_footprint(c->skel->maps.flows_even, c->flows_last) -
-	       bpf_map_footprint(c->skel->maps.flows_even, 0);
+	       bpf_map_footprint(map, flows_in_kernel(c)) - bpf_map_footprint(map, 0);
 }
 
 static void flows_budget(struct collector *c, uint64_t bytes)
