@@ -82,7 +82,8 @@ static int grow(struct text_table *table)
 	return 0;
 }
 
-static int format_cell(struct cell *ret, enum text_style style, const char *format, va_list ap)
+__attribute__((format(printf, 3, 0))) static int
+format_cell(struct cell *ret, enum text_style style, const char *format, va_list ap)
 {
 	_cleanup_free_ char *raw = NULL;
 	char *text;

@@ -25,8 +25,8 @@
 #define HASH_BUCKET 16
 
 static const char *const shared_names[] = {
-	"scope", "scope_cgroups", "scope_netns", "scope_netns_cookies", "scope_pids",
-	"sockets", "claims",
+	"scope",      "scope_cgroups", "scope_netns", "scope_netns_cookies",
+	"scope_pids", "sockets",       "claims",
 };
 _Static_assert(ARRAY_SIZE(shared_names) <= SHARED_MAPS_MAX, "shared maps");
 
@@ -41,7 +41,8 @@ struct bpf_env {
 /* libbpf has one callback for the process and no userdata. */
 static char last_message[256];
 
-static int on_libbpf_message(enum libbpf_print_level level, const char *format, va_list ap)
+__attribute__((format(printf, 2, 0))) static int on_libbpf_message(enum libbpf_print_level level,
+								   const char *format, va_list ap)
 {
 	char text[512];
 	size_t n;
@@ -112,7 +113,8 @@ int bpf_env_before_load(struct bpf_env *env, struct bpf_object *object)
 	struct bpf_map *map;
 	int i, r;
 
-	bpf_object__for_each_map(map, object) {
+	bpf_object__for_each_map(map, object)
+	{
 		i = shared_index(bpf_map__name(map));
 		if (i < 0 || env->fds[i] < 0)
 			continue;
@@ -130,8 +132,7 @@ static unsigned count_programs(const struct bpf_object *object)
 	struct bpf_program *program;
 	unsigned n = 0;
 
-	bpf_object__for_each_program(program, object)
-		n += bpf_program__fd(program) >= 0;
+	bpf_object__for_each_program(program, object) n += bpf_program__fd(program) >= 0;
 	return n;
 }
 
@@ -148,7 +149,8 @@ int bpf_env_after_load(struct bpf_env *env, struct bpf_object *object, int r)
 		return r;
 	}
 	env->figures.programs += count_programs(object);
-	bpf_object__for_each_map(map, object) {
+	bpf_object__for_each_map(map, object)
+	{
 		i = shared_index(bpf_map__name(map));
 		if (i < 0 || env->fds[i] >= 0)
 			continue;
@@ -215,11 +217,9 @@ uint64_t bpf_object_footprint(const struct bpf_env *env, const struct bpf_object
 	struct bpf_map *map;
 	uint64_t sum = 0;
 
-	bpf_object__for_each_map(map, object)
-		if (shared_index(bpf_map__name(map)) < 0)
-			sum += bpf_map_footprint(map, 0);
-	bpf_object__for_each_program(program, object)
-		sum += program_bytes(program);
+	bpf_object__for_each_map(map, object) if (shared_index(bpf_map__name(map)) < 0) sum +=
+		bpf_map_footprint(map, 0);
+	bpf_object__for_each_program(program, object) sum += program_bytes(program);
 	return sum;
 }
 
