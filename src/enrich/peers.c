@@ -26,6 +26,7 @@ struct key { /* no padding */
 
 struct owner {
 	uint64_t cgroup_id, start_ns, seen_ns;
+	uint64_t changed_ns; /* when another process had it; 0 = never */
 	uint32_t netns;
 	pid_t pid;
 	bool ambiguous;
@@ -85,11 +86,19 @@ void peers_learn(struct peers *s, uint64_t netns, uint8_t protocol, const struct
 	/* Within a namespace the newest has the port; two namespaces can both have it. */
 	if (!new && owner->netns != (uint32_t)netns && !is_owner(owner, &end->process))
 		owner->ambiguous = true;
+	if (!new && owner->pid != end->process.pid)
+		owner->changed_ns = now_ns;
 	owner->netns = (uint32_t)netns;
 	owner->pid = end->process.pid;
 	owner->cgroup_id = end->process.cgroup_id;
 	owner->start_ns = end->process.start_ns;
 	owner->seen_ns = now_ns;
+}
+
+/* Several processes take turns (a preforked server): the next one is anybody's guess. */
+static bool is_shared(const struct owner *owner)
+{
+	return owner->changed_ns && owner->seen_ns - owner->changed_ns < PEERS_AGE_NS;
 }
 
 bool peers_find(const struct peers *s, uint64_t netns, uint8_t protocol, const struct endpoint *end,
@@ -100,12 +109,12 @@ bool peers_find(const struct peers *s, uint64_t netns, uint8_t protocol, const s
 
 	if (!owner || owner->ambiguous)
 		return false;
-	*ret = (struct process_ref){
-		.pid = owner->pid,
-		.start_ns = owner->start_ns,
-		.cgroup_id = owner->cgroup_id,
-	};
-	return true;
+	*ret = (struct process_ref){ .cgroup_id = owner->cgroup_id };
+	if (!is_shared(owner)) {
+		ret->pid = owner->pid;
+		ret->start_ns = owner->start_ns;
+	}
+	return ret->pid || ret->cgroup_id;
 }
 
 void peers_expire(struct peers *s, uint64_t now_ns)

@@ -22,7 +22,8 @@ struct peers *peers_free(struct peers *s); /* takes NULL */
 void peers_learn(struct peers *s, uint64_t netns, uint8_t protocol, const struct endpoint *end,
 		 uint64_t now_ns);
 /* The process behind an end of a flow that was seen in netns. false: not known, or several
- * namespaces use that address and port. ret is a bare reference: without comm. */
+ * namespaces use that address and port. ret is a bare reference: without comm; and without pid where
+ * several processes had the end in the last PEERS_AGE_NS. */
 bool peers_find(const struct peers *s, uint64_t netns, uint8_t protocol, const struct endpoint *end,
 		struct process_ref *ret);
 

@@ -51,12 +51,13 @@ class Sandbox:
         self.cgroup = "/" + self.tag
         self.cgroup_path = cgroup_mount() + self.cgroup
         self.directory = tempfile.mkdtemp(prefix="ebpfobs-test.")
+        self.cgroups = []
         self.namespaces = []
         self.processes = []
         self.cleanup = contextlib.ExitStack()
 
     def __enter__(self):
-        os.mkdir(self.cgroup_path)
+        self.make_cgroup(self.cgroup)
         return self
 
     def __exit__(self, *_):
@@ -64,13 +65,24 @@ class Sandbox:
         for process in self.processes:
             process.kill()
             process.wait()
-        self.kill_cgroup()
+        for path in reversed(self.cgroups):
+            self.kill_cgroup(path)
         for name in self.namespaces:
             run("ip", "netns", "del", name, check=False)
         run("rm", "-rf", self.directory)
 
-    def kill_cgroup(self):
-        procs = os.path.join(self.cgroup_path, "cgroup.procs")
+    def make_cgroup(self, path):
+        """Makes a cgroup, "/" and path, and those above it; they go with the sandbox."""
+        above = os.path.dirname(path)
+        if above != "/" and above not in self.cgroups:
+            self.make_cgroup(above)
+        os.mkdir(cgroup_mount() + path)
+        self.cgroups.append(path)
+        return path
+
+    def kill_cgroup(self, path):
+        directory = cgroup_mount() + path
+        procs = os.path.join(directory, "cgroup.procs")
         for _ in range(100):
             with open(procs, encoding="ascii") as f:
                 pids = f.read().split()
@@ -80,7 +92,7 @@ class Sandbox:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(int(pid), signal.SIGKILL)
             time.sleep(0.05)
-        os.rmdir(self.cgroup_path)
+        os.rmdir(directory)
 
     def netns(self, name):
         """A new namespace; gives back its full name."""
@@ -105,19 +117,20 @@ class Sandbox:
                 run("ip", "-n", ns, "addr", "add", f"{prefix6}::{host}/64", "dev", dev, "nodad")
             run("ip", "-n", ns, "link", "set", dev, "up")
 
-    def _argv(self, ns, argv):
-        enter = ["sh", "-c", f'echo $$ > {self.cgroup_path}/cgroup.procs && exec "$@"', "sh"]
+    def _argv(self, ns, argv, cgroup=None):
+        procs = f"{cgroup_mount()}{cgroup or self.cgroup}/cgroup.procs"
+        enter = ["sh", "-c", f'echo $$ > {procs} && exec "$@"', "sh"]
         return enter + (["ip", "netns", "exec", ns] if ns else []) + [str(a) for a in argv]
 
-    def run(self, ns, *argv, check=True, **kwargs):
+    def run(self, ns, *argv, check=True, cgroup=None, **kwargs):
         """Runs a command inside, gives back its output."""
-        return run(*self._argv(ns, argv), check=check, **kwargs)
+        return run(*self._argv(ns, argv, cgroup), check=check, **kwargs)
 
-    def start(self, ns, *argv, **kwargs):
+    def start(self, ns, *argv, cgroup=None, **kwargs):
         """Starts a command inside; it ends with the sandbox."""
         kwargs.setdefault("stdout", subprocess.DEVNULL)
         kwargs.setdefault("stderr", subprocess.DEVNULL)
-        process = subprocess.Popen(self._argv(ns, argv), **kwargs)
+        process = subprocess.Popen(self._argv(ns, argv, cgroup), **kwargs)
         self.processes.append(process)
         return process
 

@@ -184,6 +184,31 @@ static void test_ages(void **state)
 	assert_int_equal(client.flow.peer.workload.kind, WORKLOAD_NONE);
 }
 
+/* Whose turn it is nobody knows, but all of them are the service's. */
+static void test_preforked_server_is_named_by_cgroup(void **state)
+{
+	struct world *w = *state;
+	struct endpoint e = end("10.0.0.5", 80);
+	struct process_ref found;
+	struct peers *peers;
+
+	assert_int_equal(peers_new(&peers), 0);
+	e = of(e, 10, w->service, "worker");
+	peers_learn(peers, HOST_NS, IPPROTO_TCP, &e, 1);
+	assert_true(peers_find(peers, HOST_NS, IPPROTO_TCP, &e, &found));
+	assert_int_equal(found.pid, 10);
+	e.process.pid = 11;
+	peers_learn(peers, HOST_NS, IPPROTO_TCP, &e, 2);
+	assert_true(peers_find(peers, HOST_NS, IPPROTO_TCP, &e, &found));
+	assert_int_equal(found.pid, 0);
+	assert_int_equal(found.cgroup_id, w->service);
+	/* It was a restart. */
+	peers_learn(peers, HOST_NS, IPPROTO_TCP, &e, 2 + PEERS_AGE_NS);
+	assert_true(peers_find(peers, HOST_NS, IPPROTO_TCP, &e, &found));
+	assert_int_equal(found.pid, 11);
+	peers_free(peers);
+}
+
 static bool peer_is_external(struct enrich *enrich, const char *address)
 {
 	struct record record = flow(HOST_NS, end("203.0.113.1", 4), end(address, 443));
@@ -300,6 +325,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_loopback_per_namespace, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_other_namespace, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ages, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_preforked_server_is_named_by_cgroup, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(test_external, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_what_is_no_flow, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_full, setup, teardown),
