@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * One table: what each kind of interface is for, and which bytes its own counters leave out. The
- * omissions were measured (notes/network.md §13; tests/system/net/test_units.py) and come from
- * where the driver counts: behind eth_type_trans(), which pulls the 14 bytes of the Ethernet
- * header, or before it.
+ * omissions depend on whether the driver counts behind eth_type_trans(), which pulls the 14 bytes of
+ * the Ethernet header, or before it; they were measured on Linux 6.18 with ICMP, fragments and TCP
+ * (tests/system/net/test_units.py), but for those that are called opaque.
  */
 #include "host/link-kind.h"
 
@@ -16,54 +16,63 @@
 /* Not in glibc's <net/if_arp.h>; linux/if_arp.h cannot be included beside it. */
 #define ARPHRD_IP6GRE_ 823
 
+enum quirk {
+	PLAIN, /* counts the skbs that TC sees */
+	MERGES, /* receives through gro_cells: counts before skbs are merged */
+	OPAQUE, /* counts whatever its driver, or the devices below it, count */
+};
+
+#define UNKNOWN UINT8_MAX
+
 struct kind {
 	const char *name; /* IFLA_INFO_KIND */
 	enum flow_role role;
-	bool known; /* the counters are in units that we can tell */
+	enum quirk quirk;
 	uint8_t rx_omitted, tx_omitted;
 };
 
 static const struct kind kinds[] = {
-	{ "veth", FLOW_ROLE_VETH, true, 0, 0 },
-	{ "netkit", FLOW_ROLE_VETH, true, 0, 0 },
+	{ "veth", FLOW_ROLE_VETH, PLAIN, 0, 0 }, /* see veth_units() */
+	{ "netkit", FLOW_ROLE_VETH, PLAIN, 0, 0 },
 
-	{ "bridge", FLOW_ROLE_BRIDGE, true, ETH_HLEN, 0 },
-	{ "team", FLOW_ROLE_BRIDGE, true, ETH_HLEN, 0 },
-	{ "bond", FLOW_ROLE_BRIDGE, false, 0, 0 }, /* the sum of what its ports count */
-	{ "vrf", FLOW_ROLE_BRIDGE, false, 0, 0 },
-	{ "hsr", FLOW_ROLE_BRIDGE, false, 0, 0 },
+	{ "bridge", FLOW_ROLE_BRIDGE, PLAIN, ETH_HLEN, 0 },
+	{ "team", FLOW_ROLE_BRIDGE, OPAQUE, UNKNOWN, UNKNOWN },
+	{ "bond", FLOW_ROLE_BRIDGE, OPAQUE, 0, 0 }, /* the sum of its ports */
+	{ "vrf", FLOW_ROLE_BRIDGE, OPAQUE, UNKNOWN, UNKNOWN },
+	{ "hsr", FLOW_ROLE_BRIDGE, OPAQUE, UNKNOWN, UNKNOWN },
 
-	{ "vxlan", FLOW_ROLE_TUNNEL, true, ETH_HLEN, ETH_HLEN },
-	{ "geneve", FLOW_ROLE_TUNNEL, true, ETH_HLEN, ETH_HLEN },
-	{ "gretap", FLOW_ROLE_TUNNEL, true, ETH_HLEN, ETH_HLEN },
-	{ "erspan", FLOW_ROLE_TUNNEL, true, ETH_HLEN, ETH_HLEN },
-	{ "ip6gretap", FLOW_ROLE_TUNNEL, true, ETH_HLEN, ETH_HLEN },
-	{ "ip6erspan", FLOW_ROLE_TUNNEL, true, ETH_HLEN, ETH_HLEN },
-	{ "ipip", FLOW_ROLE_TUNNEL, true, 0, 0 },
-	{ "sit", FLOW_ROLE_TUNNEL, true, 0, 0 },
-	{ "gre", FLOW_ROLE_TUNNEL, true, 0, 0 },
-	{ "ip6tnl", FLOW_ROLE_TUNNEL, true, 0, 0 },
-	{ "ip6gre", FLOW_ROLE_TUNNEL, true, 0, 0 },
-	{ "vti", FLOW_ROLE_TUNNEL, true, 0, 0 },
-	{ "vti6", FLOW_ROLE_TUNNEL, true, 0, 0 },
-	{ "xfrm", FLOW_ROLE_TUNNEL, true, 0, 0 },
-	{ "tun", FLOW_ROLE_TUNNEL, true, 0, 0 },
+	{ "vxlan", FLOW_ROLE_TUNNEL, MERGES, ETH_HLEN, ETH_HLEN },
+	{ "geneve", FLOW_ROLE_TUNNEL, MERGES, ETH_HLEN, ETH_HLEN },
+	{ "gretap", FLOW_ROLE_TUNNEL, MERGES, 0, ETH_HLEN },
+	{ "erspan", FLOW_ROLE_TUNNEL, MERGES, 0, ETH_HLEN }, /* as gretap: ip_tunnel_rcv() */
+	{ "ip6gretap", FLOW_ROLE_TUNNEL, MERGES, UNKNOWN, UNKNOWN },
+	{ "ip6erspan", FLOW_ROLE_TUNNEL, MERGES, UNKNOWN, UNKNOWN },
+	{ "ipip", FLOW_ROLE_TUNNEL, MERGES, 0, 0 },
+	{ "sit", FLOW_ROLE_TUNNEL, MERGES, 0, 0 },
+	{ "gre", FLOW_ROLE_TUNNEL, MERGES, 0, 0 },
+	{ "ip6tnl", FLOW_ROLE_TUNNEL, MERGES, 0, 0 },
+	{ "ip6gre", FLOW_ROLE_TUNNEL, MERGES, 0, 0 },
+	{ "vti", FLOW_ROLE_TUNNEL, OPAQUE, UNKNOWN, UNKNOWN },
+	{ "vti6", FLOW_ROLE_TUNNEL, OPAQUE, UNKNOWN, UNKNOWN },
+	{ "xfrm", FLOW_ROLE_TUNNEL, OPAQUE, UNKNOWN, UNKNOWN },
+	{ "tun", FLOW_ROLE_TUNNEL, PLAIN, 0, 0 },
 	/* rx is the encrypted size, padded to 16 bytes; keepalives and handshakes count, too. */
-	{ "wireguard", FLOW_ROLE_TUNNEL, false, 0, 0 },
+	{ "wireguard", FLOW_ROLE_TUNNEL, OPAQUE, UNKNOWN, UNKNOWN },
 
-	{ "vlan", FLOW_ROLE_TUNNEL, true, ETH_HLEN, 0 },
-	{ "macvlan", FLOW_ROLE_TUNNEL, true, 0, 0 },
-	{ "macvtap", FLOW_ROLE_TUNNEL, true, 0, 0 },
-	{ "ipvlan", FLOW_ROLE_TUNNEL, true, 0, 0 },
-	{ "ipvtap", FLOW_ROLE_TUNNEL, true, 0, 0 },
-	{ "macsec", FLOW_ROLE_TUNNEL, false, 0, 0 },
-	{ "ifb", FLOW_ROLE_TUNNEL, false, 0, 0 },
+	{ "vlan", FLOW_ROLE_TUNNEL, PLAIN, ETH_HLEN, 0 },
+	{ "macvlan", FLOW_ROLE_TUNNEL, PLAIN, 0, 0 },
+	{ "macvtap", FLOW_ROLE_TUNNEL, PLAIN, 0, 0 },
+	{ "ipvlan", FLOW_ROLE_TUNNEL, PLAIN, 0, 0 },
+	{ "ipvtap", FLOW_ROLE_TUNNEL, PLAIN, 0, 0 },
+	{ "macsec", FLOW_ROLE_TUNNEL, OPAQUE, UNKNOWN, UNKNOWN },
+	{ "ifb", FLOW_ROLE_TUNNEL, OPAQUE, UNKNOWN, UNKNOWN },
 
-	{ "dummy", FLOW_ROLE_WIRE, true, 0, 0 },
+	{ "dummy", FLOW_ROLE_WIRE, PLAIN, 0, 0 },
 };
 
-static const struct kind loopback = { "", FLOW_ROLE_LOOPBACK, true, ETH_HLEN, ETH_HLEN };
-static const struct kind other = { "", FLOW_ROLE_WIRE, false, 0, 0 };
+static const struct kind loopback = { "", FLOW_ROLE_LOOPBACK, PLAIN, ETH_HLEN, ETH_HLEN };
+/* Hardware: frames with their link header, mostly. */
+static const struct kind other = { "", FLOW_ROLE_WIRE, OPAQUE, 0, 0 };
 
 static const struct kind *find_kind(const char *name, uint16_t type)
 {
@@ -105,23 +114,45 @@ bool link_is_supported(uint16_t type)
 	return type == ARPHRD_ETHER || type == ARPHRD_LOOPBACK || link_is_l3(type);
 }
 
-struct link_units link_units(const char *kind, uint16_t type, bool transmit, bool merges)
+/*
+ * A veth's packets count where they are sent, as TC sees them. But skbs from a sender without TSO to
+ * a receiver with GRO count in the receiver's NAPI poll, behind eth_type_trans(): for both ends, and
+ * on Linux before 5.13 not (veth_skb_is_eligible_for_gro()).
+ */
+static void veth_units(struct link_units *units, bool transmit, const struct link_offloads *o)
+{
+	bool receiver_gro = transmit ? !o->peer_seen || o->peer_gro : o->gro;
+	bool sender_tso = transmit ? o->tso : o->peer_seen && o->peer_tso;
+
+	if (!receiver_gro || sender_tso)
+		return;
+	units->omitted_known = false;
+	units->known = transmit; /* without TSO it is always segments */
+	if (o->peer_seen) {
+		units->wire = true;
+		units->omitted = ETH_HLEN;
+	}
+}
+
+struct link_units link_units(const char *kind, uint16_t type, bool transmit,
+			     const struct link_offloads *offloads)
 {
 	const struct kind *k = find_kind(kind, type);
+	uint8_t omitted = transmit ? k->tx_omitted : k->rx_omitted;
 	struct link_units units = {
-		.known = k->known,
-		.omitted_known = !streq(kind, "veth") || (!transmit && !merges),
-		.omitted = transmit ? k->tx_omitted : k->rx_omitted,
+		.known = k->quirk != OPAQUE,
+		.omitted_known = omitted != UNKNOWN,
+		.omitted = omitted != UNKNOWN ? omitted : 0,
 	};
 
-	if (transmit || !merges)
-		return units;
-	if (streq(kind, "veth") || k == &other) {
-		/* Receive merging behind the counter. A veth counts there in its NAPI poll, after
-		 * eth_type_trans(). */
-		units.wire = true;
-		units.omitted = k == &other ? 0 : ETH_HLEN;
+	if (transmit && !offloads->tso)
+		units.wire = true; /* the kernel splits them between TC and the driver */
+	if (!transmit && offloads->gro && k->quirk != PLAIN) {
+		units.known = false;
+		units.wire = k == &other;
 	}
+	if (streq(kind, "veth"))
+		veth_units(&units, transmit, offloads);
 	return units;
 }
 

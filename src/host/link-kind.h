@@ -19,12 +19,17 @@
  *	bytes   = (wire ? count.bytes_wire : count.bytes) - omitted * packets
  */
 struct link_units {
-	bool known; /* false: the driver's units cannot be told from here */
-	/* False: whether the link header is in depends on the peer (a veth counts in its receive
-	 * merging, if the sender has no TSO and the receiver GRO: veth_skb_is_eligible_for_gro()). */
-	bool omitted_known;
+	bool known; /* false: skbs or segments, it cannot be told from here */
+	bool omitted_known; /* false: nor can whether the link header is counted */
 	bool wire; /* wire segments: the counter stands before receive merging, or behind TSO */
 	uint8_t omitted; /* bytes of link header per packet that the counter leaves out */
+};
+
+/* What decides about merging and splitting between TC and the counter (ethtool -k). */
+struct link_offloads {
+	bool gro, tso;
+	bool peer_seen; /* a veth whose peer is in the same namespace */
+	bool peer_gro, peer_tso;
 };
 
 struct link_counter { /* of one direction, in the interface's own units */
@@ -43,8 +48,8 @@ bool link_is_l3(uint16_t type);
 /* False for ARPHRD_* types whose link header we do not know; nothing is attached to them. */
 bool link_is_supported(uint16_t type);
 
-/* merges: generic receive offload is on. */
-struct link_units link_units(const char *kind, uint16_t type, bool transmit, bool merges);
+struct link_units link_units(const char *kind, uint16_t type, bool transmit,
+			     const struct link_offloads *offloads);
 
 /* What TC saw, in the interface's units. */
 struct link_counter link_convert(const struct link_units *units, const struct flow_count *count);

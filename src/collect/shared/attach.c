@@ -157,19 +157,34 @@ static void pause_between(void *userdata, unsigned reading)
 	nanosleep(&ts, NULL);
 }
 
-/* Generic receive offload merges packets behind the interface's counter. */
-static bool merges(const char *name)
+static bool offload(int fd, const char *name, uint32_t command)
 {
-	_cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct ethtool_value value = { .cmd = ETHTOOL_GGRO };
+	struct ethtool_value value = { .cmd = command };
 	struct ifreq request;
 
-	if (fd < 0)
-		return false;
 	memset(&request, 0, sizeof(request));
 	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
 	request.ifr_data = (void *)&value;
 	return ioctl(fd, SIOCETHTOOL, &request) == 0 && value.data;
+}
+
+static struct link_offloads read_offloads(const struct link *link)
+{
+	_cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct link_offloads offloads = { .gro = false };
+	char peer[IFNAMSIZ];
+
+	if (fd < 0)
+		return offloads;
+	offloads.gro = offload(fd, link->name, ETHTOOL_GGRO);
+	offloads.tso = offload(fd, link->name, ETHTOOL_GTSO);
+	offloads.peer_seen = link->lower && link->lower_nsid == NETNS_NSID_NONE &&
+			     if_indextoname(link->lower, peer);
+	if (offloads.peer_seen) {
+		offloads.peer_gro = offload(fd, peer, ETHTOOL_GGRO);
+		offloads.peer_tso = offload(fd, peer, ETHTOOL_GTSO);
+	}
+	return offloads;
 }
 
 static int bracket_here(struct attach_task *task)
@@ -183,12 +198,12 @@ static int bracket_here(struct attach_task *task)
 		.pause = pause_between,
 		.userdata = &readings,
 	};
-	bool merging = merges(link->name);
+	struct link_offloads offloads = read_offloads(link);
 	int r;
 
 	for (int i = 0; i < TC_DIRECTIONS; i++)
 		task->units[i] = source.units[i] =
-			link_units(link->kind, link->type, i == TC_EGRESS, merging);
+			link_units(link->kind, link->type, i == TC_EGRESS, &offloads);
 	r = rtnl_open(&sock);
 	if (r < 0)
 		return r;

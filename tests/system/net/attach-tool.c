@@ -128,12 +128,12 @@ static void print_direction(struct tool *tool, const struct interface *i, enum t
 
 	if (tool->maps[i->slot] >= 0)
 		count(tool, i->slot, d, &c);
-	printf(", \"%s\": {\"skbs\": %" PRIu64 ", \"bytes\": %" PRIu64 ", \"before\": [%" PRIu64
-	       ", %" PRIu64 "], \"slack\": [%" PRIu64 ", %" PRIu64 "], \"last\": [%" PRIu64
-	       ", %" PRIu64 "], \"omitted\": %d}",
-	       d == TC_INGRESS ? "rx" : "tx", c.skbs, c.bytes, i->before[d].packets,
+	printf(", \"%s\": {\"skbs\": %" PRIu64 ", \"packets\": %" PRIu64 ", \"bytes\": %" PRIu64
+	       ", \"before\": [%" PRIu64 ", %" PRIu64 "], \"slack\": [%" PRIu64 ", %" PRIu64
+	       "], \"last\": [%" PRIu64 ", %" PRIu64 "], \"omitted\": %d, \"wire\": %s}",
+	       d == TC_INGRESS ? "rx" : "tx", c.skbs, c.packets, c.bytes, i->before[d].packets,
 	       i->before[d].bytes, i->slack[d].packets, i->slack[d].bytes, own->packets, own->bytes,
-	       i->units[d].omitted);
+	       i->units[d].omitted, i->units[d].wire ? "true" : "false");
 }
 
 static void print_interface(struct tool *tool, const struct interface *i)

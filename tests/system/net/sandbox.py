@@ -28,7 +28,7 @@ def wait_until(condition, seconds=10, what="condition"):
 class Sandbox:
     def __init__(self):
         self.init = subprocess.Popen(
-            ["unshare", "--net", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child",
+            ["setpriv", "--pdeathsig", "KILL", "unshare", "--net", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child",
              "sh", "-c", "mount -t tmpfs none /run/netns 2>/dev/null || "
              "{ mkdir -p /run/netns && mount -t tmpfs none /run/netns; }; "
              "sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1; "
@@ -161,3 +161,16 @@ class Tool:
         self.process.stdin.close()
         self.process.stdout.close()
         assert self.killed or self.process.returncode == 0
+
+
+def check_sums(tool, sandbox, name, netns=None):
+    """counted + before = the interface's own counters, in its own units (of skbs)."""
+    inode = sandbox.netns_inode(netns)
+
+    def same():
+        own = sandbox.links(netns)[name]
+        i = tool.interface(name, inode)
+        return all((i[d]["skbs"] + i[d]["before"][0],
+                    i[d]["bytes"] - i[d]["omitted"] * i[d]["skbs"] + i[d]["before"][1])
+                   == own[d] for d in ("rx", "tx")) and i
+    return wait_until(same, 3, f"sums of {name}")

@@ -7,23 +7,12 @@ import subprocess
 
 import pytest
 
-from sandbox import TOOL, wait_until
+from sandbox import TOOL, check_sums, wait_until
 
 HERE = os.path.dirname(__file__)
 PAIR = "ip link add va type veth peer name vb && ip addr add 10.9.0.1/24 dev va && " \
     "ip link set va up && ip link set vb up\n"
 OMITTED = {"lo": (14, 14), "br0": (14, 0)}
-
-
-def check_sums(tool, sandbox, name, netns=None):
-    """counted + before = the interface's own counters, in its own units."""
-    def same():
-        own = sandbox.links(netns)[name]
-        i = tool.interface(name)
-        return all((i[d]["skbs"] + i[d]["before"][0],
-                    i[d]["bytes"] - i[d]["omitted"] * i[d]["skbs"] + i[d]["before"][1])
-                   == own[d] for d in ("rx", "tx")) and i
-    return wait_until(same, 3, f"sums of {name}")
 
 
 @pytest.fixture(scope="session", name="foreign")
@@ -260,3 +249,12 @@ def test_move(sandbox, start, mode):
     tool.close()
     assert "ebpfobs" not in sandbox.run("tc filter show dev va ingress", "blue")
     assert "clsact" not in sandbox.run("tc qdisc show", "blue")
+
+
+def test_mode_by_kernel(sandbox, start, has_tcx):
+    """auto takes TCX where there is one; a forced one that is not there says so."""
+    sandbox.shell(PAIR)
+    assert start("--attach", "auto").wait_for("va")["mode"] == ("tcx" if has_tcx else "tc")
+    if not has_tcx:
+        refused = start("--attach", "tcx", runtime="other").wait_for("va", "failed")
+        assert "no TCX" in refused["reason"]
