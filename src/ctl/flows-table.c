@@ -69,10 +69,19 @@ struct flows_table *flows_table_free(struct flows_table *table)
 
 #define NAME_LEN 320
 
-/* "nginx.service:443", "shop/cart:8080", "10.0.0.7:40000", "[fe80::1]:22" */
-static const char *end_text(struct json_object *end, char buf[static NAME_LEN])
+/* The name of the end's workload; "" if it has none to show. */
+static const char *workload_name(struct json_object *end, bool local)
 {
-	const char *name = value_text(end, "workload.name");
+	/* A process in no unit or container stands in the column beside it. */
+	if (local && streq(value_text(end, "workload.kind"), "process"))
+		return "";
+	return value_text(end, "workload.name");
+}
+
+/* "nginx.service:443", "shop/cart:8080", "10.0.0.7:40000", "[fe80::1]:22" */
+static const char *end_text(struct json_object *end, bool local, char buf[static NAME_LEN])
+{
+	const char *name = workload_name(end, local);
 	const char *space = value_text(end, "workload.namespace");
 	const char *address = value_text(end, "address");
 	uint64_t port = value_u64(end, "port");
@@ -119,11 +128,11 @@ static int add_ends(const struct ctl *ctl, struct text_table *table, struct json
 			?: text_table_cell(table, STYLE_PLAIN, "%s", "")
 			?: text_table_cell(table, STYLE_PLAIN, "%s", "")
 			?: text_table_cell(table, STYLE_FAINT, "(other)");
-	return text_table_cell(table, STYLE_PLAIN, "%s", end_text(value_at(flow, "local"), local))
+	return text_table_cell(table, STYLE_PLAIN, "%s", end_text(value_at(flow, "local"), true, local))
 		?: add_process(table, flow)
 		?: text_table_cell(table, STYLE_PLAIN, "%s", arrow(ctl, value_text(flow, "side")))
 		?: text_table_cell(table, external ? STYLE_WARN : STYLE_PLAIN, "%s",
-			      end_text(value_at(flow, "peer"), peer));
+			      end_text(value_at(flow, "peer"), false, peer));
 }
 
 static int add_counts(struct text_table *table, struct json_object *flow)
@@ -219,6 +228,29 @@ static double covered_seconds(struct json_object *range)
 	return (double)(until - since) / (double)NSEC_PER_SEC;
 }
 
+static bool same_cause(struct json_object *a, struct json_object *b)
+{
+	return streq(value_text(a, "role"), value_text(b, "role")) &&
+	       streq(value_text(a, "reason"), value_text(b, "reason"));
+}
+
+/* The bytes of all namespaces; 0 if an entry before this one has told them already. */
+static uint64_t untracked_bytes(struct json_object *list, size_t at)
+{
+	struct json_object *this = json_object_array_get_idx(list, at), *other;
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < json_object_array_length(list); i++) {
+		other = json_object_array_get_idx(list, i);
+		if (!same_cause(this, other))
+			continue;
+		if (i < at)
+			return 0;
+		sum += value_u64(other, "tx.bytes") + value_u64(other, "rx.bytes");
+	}
+	return sum;
+}
+
 /* "In no flow: wire not_ip 4.1 KiB, veth map_full 30 MiB." */
 static void print_untracked(struct ctl *ctl, struct json_object *rest)
 {
@@ -227,12 +259,11 @@ static void print_untracked(struct ctl *ctl, struct json_object *rest)
 	bool any = false;
 
 	for (size_t i = 0; i < value_length(rest, "untracked_by"); i++) {
-		uint64_t sum;
+		uint64_t sum = untracked_bytes(list, i);
 
-		u = json_object_array_get_idx(list, i);
-		sum = value_u64(u, "tx.bytes") + value_u64(u, "rx.bytes");
 		if (sum == 0)
 			continue;
+		u = json_object_array_get_idx(list, i);
 		fprintf(ctl->out, "%s%s %s %s", any ? ", " : "In no flow: ", value_text(u, "role"),
 			value_text(u, "reason"), human_bytes(sum, bytes));
 		any = true;
