@@ -16,6 +16,7 @@
  *   no packet falls between two readings, and no packet has to read a clock.
  * - No helper that reads kernel memory is used: loads under lockdown=confidentiality.
  */
+#include "lib/interfaces.h"
 #include "lib/kernel.h"
 #include "lib/key.h"
 #include "lib/packet.h"
@@ -50,14 +51,6 @@ struct {
 	__type(key, __u32); /* slot * 2 + epoch's lowest bit */
 	__type(value, struct wire_interface_count);
 } interface_counts SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 1);
-	__type(key, struct wire_link_key);
-	__type(value, __u32); /* role */
-} links SEC(".maps");
 
 /* User space makes the entries of a role and namespace before it attaches the first interface. */
 struct {

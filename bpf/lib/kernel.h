@@ -17,6 +17,7 @@
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/in.h>
+#include <linux/in6.h>
 #include <linux/ptrace.h>
 #include <linux/types.h>
 #endif
@@ -48,11 +49,15 @@ typedef struct {
 } possible_net_t;
 
 struct sock_common {
+	__be32 skc_daddr;
+	__be32 skc_rcv_saddr;
 	unsigned short skc_family;
 	volatile unsigned char skc_state;
 	__u16 skc_num; /* local port, host order */
 	__be16 skc_dport;
 	possible_net_t skc_net;
+	struct in6_addr skc_v6_daddr;
+	struct in6_addr skc_v6_rcv_saddr;
 };
 
 struct sock {
@@ -64,6 +69,38 @@ struct sock {
 
 struct socket {
 	struct sock *sk;
+};
+
+struct net_device;
+
+struct netdev_queue {
+	struct net_device *dev;
+};
+
+struct net_device {
+	struct netdev_queue *_tx;
+	int ifindex;
+	possible_net_t nd_net;
+};
+
+struct dst_entry {
+	struct net_device *dev;
+};
+
+struct sk_buff {
+	struct net_device *dev;
+	struct sock *sk;
+	unsigned long _skb_refdst;
+	int skb_iif;
+	__be16 protocol;
+	__u16 network_header;
+	unsigned int tail; /* from head */
+	unsigned char *head;
+};
+
+enum skb_drop_reason {
+	SKB_NOT_DROPPED_YET,
+	SKB_CONSUMED,
 };
 
 struct kernfs_node {

@@ -111,17 +111,17 @@ static __always_inline long packet_copy(const struct packet_buffer *skb, __u32 o
 
 /* Copies *to from packet->offset on. A macro for the type: assigned as such it takes word loads,
  * which the architectures that matter do at any address. */
-#define packet_load(skb, packet, to)                                                               \
-	({                                                                                         \
-		void *data_ = (void *)(long)(skb)->data, *end_ = (void *)(long)(skb)->data_end;    \
-		__u32 offset_ = (packet)->offset;                                                  \
-		int r_ = 0;                                                                        \
-                                                                                                   \
-		if (offset_ <= DIRECT_OFFSET_MAX && data_ + offset_ + sizeof(*(to)) <= end_)       \
-			*(to) = *(const __typeof__(*(to)) *)(data_ + offset_);                     \
-		else                                                                               \
-			r_ = packet_copy(skb, offset_, to, sizeof(*(to)));                         \
-		r_;                                                                                \
+#define packet_load(skb, packet, to)                                                            \
+	({                                                                                      \
+		void *data_ = (void *)(long)(skb)->data, *end_ = (void *)(long)(skb)->data_end; \
+		__u32 offset_ = (packet)->offset;                                               \
+		int r_ = 0;                                                                     \
+                                                                                                \
+		if (offset_ <= DIRECT_OFFSET_MAX && data_ + offset_ + sizeof(*(to)) <= end_)    \
+			*(to) = *(const __typeof__(*(to)) *)(data_ + offset_);                  \
+		else                                                                            \
+			r_ = packet_copy(skb, offset_, to, sizeof(*(to)));                      \
+		r_;                                                                             \
 	})
 #endif
 
@@ -236,8 +236,8 @@ static __always_inline int packet_parse_icmp(struct packet_buffer *skb, struct p
 
 	if (packet_load(skb, packet, &icmp) < 0)
 		return -1;
-	if (packet->protocol == IPPROTO_ICMP ? icmp.type == 0 || icmp.type == 8 :
-					       icmp.type == 128 || icmp.type == 129) {
+	if (packet->protocol == IPPROTO_ICMP ? icmp.type == 0 || icmp.type == 8
+					     : icmp.type == 128 || icmp.type == 129) {
 		packet->source_port = bpf_ntohs(icmp.id);
 		packet->destination_port = packet->source_port;
 	}
@@ -309,8 +309,8 @@ static __noinline int packet_enter_tunnel(struct packet_buffer *skb, struct pack
 	}
 	if (packet->protocol != IPPROTO_UDP)
 		return 0;
-	if (packet->destination_port != PORT_VXLAN && packet->destination_port != PORT_VXLAN_LINUX &&
-	    packet->destination_port != PORT_GENEVE)
+	if (packet->destination_port != PORT_VXLAN &&
+	    packet->destination_port != PORT_VXLAN_LINUX && packet->destination_port != PORT_GENEVE)
 		return 0;
 	if (packet_copy(skb, offset, tunnel, sizeof(tunnel)) < 0)
 		return 0;

@@ -121,6 +121,13 @@ struct wire_link_key {
 };
 _Static_assert(sizeof(struct wire_link_key) == 8, "wire_link_key");
 
+struct wire_namespace { /* with an attached interface, by inode */
+	__u16 slot;
+	__u8 role; /* of one of its interfaces: for packets of which none is known */
+	__u8 unused;
+};
+_Static_assert(sizeof(struct wire_namespace) == 4, "wire_namespace");
+
 enum wire_untracked { /* same order as enum untracked_reason in src/model/flow.h */
 	WIRE_UNTRACKED_NOT_IP,
 	WIRE_UNTRACKED_PROTOCOL,

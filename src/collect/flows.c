@@ -21,6 +21,7 @@
 #include "bpf/flows.skel.h"
 #include "collect/flows/connections.h"
 #include "collect/flows/drain.h"
+#include "collect/flows/drops.h"
 #include "collect/flows/options.h"
 #include "collect/flows/records.h"
 #include "collect/flows/slots.h"
@@ -58,6 +59,7 @@ struct collector {
 	struct interfaces *interfaces;
 	struct slots *slots;
 	struct connections *connections; /* NULL: connection_tracking is off */
+	struct drops *drops; /* NULL: not seen */
 	struct flows_drain drain;
 	struct slot_note notes[INTERFACES_DEFAULT + 1];
 	uint64_t runs; /* drains finished */
@@ -75,6 +77,7 @@ struct collector {
 	struct accounting account;
 	uint64_t lost_table, errors;
 	char off_reason[PART_REASON_LEN];
+	char drops_reason[PART_REASON_LEN]; /* why drops are not seen */
 	/* ebpfobs_collection_duration_seconds */
 	uint64_t duration_counts[16];
 	double duration_sum;
@@ -167,8 +170,28 @@ static void emit_flow(struct collector *c, const struct drained_flow *drained, u
 	struct record record;
 
 	record_from_flow(&context, drained, connection, &record);
+	if (c->drops)
+		drops_join(c->drops, &drained->key, &record.flow);
 	c->account.delivered += record.flow.tx.skbs + record.flow.rx.skbs;
 	emit(c, &record);
+}
+
+/* Drops that found no room by flow; their namespace, role and protocol are known. */
+static void emit_drops_rest(struct collector *c)
+{
+	struct record record;
+	struct wire_flow_key key;
+	size_t pos = 0;
+
+	for (;;) {
+		record = (struct record){ .kind = RECORD_FLOW, .flow.other = true };
+		if (!drops_next_rest(c->drops, &pos, &key, &record.flow))
+			return;
+		record.flow.netns = slots_netns(c->slots, key.netns);
+		record.flow.role = key.role_flags;
+		record.flow.protocol = key.protocol;
+		emit(c, &record);
+	}
 }
 
 /* Untracked packets are delivered too, as what they are; only those for which the table had no room
@@ -312,6 +335,8 @@ static void drain_finish(struct collector *c, int r)
 
 static void emit_rest(struct collector *c)
 {
+	if (c->drops)
+		emit_drops_rest(c);
 	for (size_t i = 0; i < c->drain.n_untracked; i++)
 		emit_untracked(c, &c->drain.untracked_keys[i], &c->drain.untracked[i]);
 	for (size_t i = 0; i < c->drain.n_slots; i++)
@@ -456,6 +481,21 @@ static int configure(struct collector *c)
 	return c->drain.overflow ? 0 : -errno;
 }
 
+/* Without it everything else goes on. */
+static void observe_drops(struct collector *c)
+{
+	const struct drops_config config = {
+		.flows = c->skel,
+		.env = c->env.bpf,
+		.protocols = c->skel->bss->settings.protocols,
+		.inner = c->skel->bss->settings.inner,
+		.scope_by_owner = c->skel->bss->settings.scope_by_owner,
+	};
+
+	if (drops_new(&config, c->drops_reason, &c->drops) >= 0)
+		c->drain.drops = c->drops;
+}
+
 static int observe_interfaces(struct collector *c)
 {
 	const struct interfaces_config config = {
@@ -473,6 +513,8 @@ static int observe_interfaces(struct collector *c)
 
 static void unload(struct collector *c)
 {
+	c->drops = drops_free(c->drops);
+	c->drain.drops = NULL;
 	ring_buffer__free(TAKE(c->drain.overflow));
 	if (c->skel)
 		c->drain.grace_fd = close_fd(c->drain.grace_fd);
@@ -508,7 +550,10 @@ static int bring_up(struct collector *c)
 		r = sd_event_add_defer(c->env.event, &c->slice, on_slice, c);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(c->slice, SD_EVENT_OFF);
-	return r < 0 ? r : observe_interfaces(c);
+	if (r < 0)
+		return r;
+	observe_drops(c);
+	return observe_interfaces(c);
 }
 
 static int flows_start(const struct collect_env *env, const void *options, struct collector **ret)
@@ -559,6 +604,10 @@ static void flows_status(const struct collector *c, struct part_status *ret)
 	}
 	interfaces_status(c->interfaces, ret);
 	sockets_status(c->env.sockets, ret);
+	if (c->drops)
+		part_add_rung(ret, "tp_btf");
+	else
+		part_degrade(ret, PART_DEGRADED, "%s", c->drops_reason);
 	if (c->cap_felt)
 		part_degrade(ret, PART_DEGRADED,
 			     "memory.limit holds the flow table to %" PRIu64 " of max_flows' %" PRId64
@@ -576,8 +625,11 @@ static void flows_account(const struct collector *c, struct accounting *ret)
 static void flows_losses(const struct collector *c,
 			 void (*fn)(void *userdata, const struct loss *loss), void *userdata)
 {
+	const struct drops_lost drops = c->drops ? drops_lost(c->drops) : (struct drops_lost){ 0 };
 	const struct loss losses[] = {
 		{ "flows.map_full", c->lost_table },
+		{ "flows.drops_full", drops.full },
+		{ "flows.drops_nested", drops.nested },
 		{ "flows.no_memory", c->drain.failed },
 		{ "flows.connections_full", c->connections ? connections_lost(c->connections) : 0 },
 		{ "flows.interfaces_full", c->interfaces ? interfaces_lost(c->interfaces) : 0 },
@@ -605,6 +657,7 @@ static uint64_t flows_bpf_bytes(const struct collector *c)
 		return 0;
 	map = c->skel->maps.flows_even;
 	return bpf_object_footprint(c->env.bpf, c->skel->obj) + slots_bpf_bytes(c->slots) +
+	       (c->drops ? drops_bpf_bytes(c->drops) : 0) +
 	       bpf_map_footprint(map, flows_in_kernel(c)) - bpf_map_footprint(map, 0);
 }
 

@@ -24,6 +24,13 @@ const char *part_state_name(enum part_state state)
 	return "";
 }
 
+void part_add_rung(struct part_status *status, const char *rung)
+{
+	size_t n = strlen(status->rung);
+
+	snprintf(status->rung + n, sizeof(status->rung) - n, "%s%s", n ? " + " : "", rung);
+}
+
 static bool ends_with(const char *s, const char *end)
 {
 	size_t n = strlen(s), m = strlen(end);

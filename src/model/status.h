@@ -23,6 +23,9 @@ struct part_status {
 
 const char *part_state_name(enum part_state state);
 
+/* Appends a rung (" + " between). */
+void part_add_rung(struct part_status *status, const char *rung);
+
 /* Appends a sentence to the reason ("; " between) and makes the state at most state. What no longer
  * fits is cut at a sentence. */
 void part_degrade(struct part_status *status, enum part_state state, const char *format, ...)

@@ -15,6 +15,7 @@
 #include "bpf/wire/flows.h"
 
 #include "bpf/flows.skel.h"
+#include "collect/flows/drops.h"
 
 #define BATCH 4096 /* flows per system call */
 
@@ -45,6 +46,8 @@ static int flip(struct flows_drain *d)
 	d->epoch = settings->epoch;
 	settings->begun[(d->epoch + 1) & 1] = 0;
 	settings->epoch = d->epoch + 1;
+	if (d->drops)
+		drops_flip(d->drops, d->epoch + 1);
 	settings->overflow_left = d->overflow_per_step;
 	__sync_synchronize();
 	/* Returns after a grace period: see the map "grace" in bpf/flows.bpf.c. */
@@ -132,6 +135,23 @@ static void take_overflow(struct flows_drain *d)
 	ring_buffer__consume(d->overflow);
 }
 
+/* Drops of which no flow passed become flows of their own, without counts. */
+static int take_drops(struct flows_drain *d)
+{
+	struct drained_flow alone = {};
+	size_t pos = 0;
+	int r;
+
+	r = drops_take(d->drops, d->epoch);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < d->n_flows; i++)
+		drops_mark(d->drops, &d->flows[i].key);
+	while (drops_next_alone(d->drops, &pos, &alone.key, alone.flow.end))
+		keep(d, &alone.key, &alone.flow, 1);
+	return 0;
+}
+
 static void add_count(struct wire_count *sum, const struct wire_count *c)
 {
 	sum->skbs += c->skbs;
@@ -188,6 +208,8 @@ void flows_drain_run(void *userdata)
 		take_overflow(d);
 		d->r = read_interfaces(d);
 	}
+	if (d->r >= 0 && d->drops)
+		d->r = take_drops(d);
 	if (d->r >= 0)
 		d->r = read_untracked(d);
 	d->seconds = (double)(now_ns(CLOCK_MONOTONIC) - start) / NSEC_PER_SEC;
@@ -200,6 +222,8 @@ void flows_drain_clear(struct flows_drain *d)
 	free(TAKE(d->interfaces));
 	free(TAKE(d->untracked));
 	free(TAKE(d->flows));
+	if (d->drops)
+		drops_clear(d->drops);
 	d->n_slots = d->n_untracked = d->n_flows = d->room = 0;
 }
 

@@ -12,6 +12,7 @@
 
 #include "bpf/wire/flows.h"
 
+struct drops;
 struct flows_bpf;
 struct ring_buffer;
 
@@ -23,6 +24,7 @@ struct drained_flow {
 /* The job's argument: filled by the loop, run by a worker, read by the loop. */
 struct flows_drain {
 	struct flows_bpf *skel; /* borrowed */
+	struct drops *drops; /* borrowed; may be NULL. Those of this epoch are in it after a run */
 	int grace_fd; /* any array map that may stand in the map of maps */
 	struct ring_buffer *overflow; /* its callback is flows_drain_on_overflow() with this */
 	uint64_t overflow_per_step;

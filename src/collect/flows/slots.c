@@ -27,7 +27,8 @@ struct slot {
 
 struct netns_slot {
 	uint64_t inode;
-	unsigned interfaces;
+	unsigned interfaces; /* those removed but not yet drained among them */
+	unsigned present;
 	uint8_t roles; /* set of roles that have untracked sums */
 };
 
@@ -47,6 +48,7 @@ void slots_size_maps(struct flows_bpf *skel, unsigned max)
 	bpf_map__set_max_entries(skel->maps.interfaces, max + 1);
 	bpf_map__set_max_entries(skel->maps.interface_counts, (max + 1) * 2);
 	bpf_map__set_max_entries(skel->maps.links, max + 1);
+	bpf_map__set_max_entries(skel->maps.namespaces, MIN(max, (unsigned)SLOTS_NETNS_MAX) + 1);
 	bpf_map__set_max_entries(skel->maps.untracked, UNTRACKED_MAX * WIRE_UNTRACKED_REASONS);
 }
 
@@ -202,10 +204,13 @@ static int fill_maps(struct slots *s, const struct interface *interface, int net
 		.role = interface->link.role,
 		.link_header = interface->l3 ? 0 : 14,
 	};
+	const struct wire_namespace ns = { .slot = netns, .role = interface->link.role };
 	uint32_t slot = interface->slot, role = interface->link.role;
+	uint32_t inode = interface->link.netns;
 
 	if (bpf_map_update_elem(bpf_map__fd(s->skel->maps.interfaces), &slot, &config, BPF_ANY) < 0 ||
-	    bpf_map_update_elem(bpf_map__fd(s->skel->maps.links), &link, &role, BPF_ANY) < 0)
+	    bpf_map_update_elem(bpf_map__fd(s->skel->maps.links), &link, &role, BPF_ANY) < 0 ||
+	    bpf_map_update_elem(bpf_map__fd(s->skel->maps.namespaces), &inode, &ns, BPF_ANY) < 0)
 		return -errno;
 	return 0;
 }
@@ -240,6 +245,7 @@ int slots_prepare(struct slots *s, const struct interface *interface,
 		.netns = netns,
 	};
 	s->netns[netns].interfaces++;
+	s->netns[netns].present++;
 	s->n_stubs += 2;
 	return 0;
 }
@@ -248,11 +254,14 @@ void slots_on_removed(struct slots *s, const struct interface *interface)
 {
 	const struct slot *slot = s->slots[interface->slot];
 	struct wire_link_key link = { .ifindex = interface->link.ifindex };
+	uint32_t inode = interface->link.netns;
 
 	if (!slot || !slot->used)
 		return;
 	link.netns = slot->netns;
 	bpf_map_delete_elem(bpf_map__fd(s->skel->maps.links), &link);
+	if (--s->netns[slot->netns].present == 0)
+		bpf_map_delete_elem(bpf_map__fd(s->skel->maps.namespaces), &inode);
 }
 
 static void zero_counts(struct slots *s, uint16_t slot)

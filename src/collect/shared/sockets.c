@@ -334,13 +334,6 @@ bool sockets_complete(const struct sockets *s)
 	return s->skel && s->creation && s->scanned;
 }
 
-static void add_rung(struct part_status *status, const char *rung)
-{
-	size_t n = strlen(status->rung);
-
-	snprintf(status->rung + n, sizeof(status->rung) - n, "%s%s", n ? " + " : "", rung);
-}
-
 void sockets_status(const struct sockets *s, struct part_status *status)
 {
 	if (!s->skel) {
@@ -350,13 +343,13 @@ void sockets_status(const struct sockets *s, struct part_status *status)
 		return;
 	}
 	if (s->creation)
-		add_rung(status, "cgroup");
+		part_add_rung(status, "cgroup");
 	else
 		part_degrade(status, PART_DEGRADED,
 			     "new sockets are not named: cannot attach to the cgroup v2 hierarchy (%s)",
 			     s->creation_error);
 	if (s->accept != ACCEPT_NONE)
-		add_rung(status, accept_names[s->accept]);
+		part_add_rung(status, accept_names[s->accept]);
 	else
 		part_degrade(status, PART_DEGRADED,
 			     "an accepted connection is named after its listener's process: no hook for "
