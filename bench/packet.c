@@ -36,8 +36,12 @@ static void frame_tcp4(struct frame *f)
 
 	*f = (struct frame){ .size = 14 + 20 + 20 + 100 };
 	eth->h_proto = htons(ETH_P_IP);
-	*ip = (struct iphdr){ .version = 4, .ihl = 5, .ttl = 64, .protocol = IPPROTO_TCP,
-			      .tot_len = htons(140), .saddr = htonl(0x0a000001),
+	*ip = (struct iphdr){ .version = 4,
+			      .ihl = 5,
+			      .ttl = 64,
+			      .protocol = IPPROTO_TCP,
+			      .tot_len = htons(140),
+			      .saddr = htonl(0x0a000001),
 			      .daddr = htonl(0x0a000002) };
 	*tcp = (struct tcphdr){ .source = htons(40000), .dest = htons(443), .doff = 5, .ack = 1 };
 }
@@ -118,8 +122,8 @@ static struct flows_bpf *load(void)
 	settings->protocols = WIRE_PROTOCOL_TCP;
 	settings->cap = 100000;
 	for (uint32_t hook = 0; hook < 2; hook++) {
-		int fd = bpf_program__fd(hook == WIRE_INGRESS ? skel->progs.flows_ingress :
-								skel->progs.flows_egress);
+		int fd = bpf_program__fd(hook == WIRE_INGRESS ? skel->progs.flows_ingress
+							      : skel->progs.flows_egress);
 
 		bpf_map_update_elem(bpf_map__fd(skel->maps.programs), &hook, &fd, BPF_ANY);
 	}
@@ -128,8 +132,9 @@ static struct flows_bpf *load(void)
 
 int main(void)
 {
-	struct interface interface = { .slot = 1, .link = { .ifindex = 1, .netns = 1,
-							    .role = FLOW_ROLE_VETH } };
+	struct interface interface = {
+		.slot = 1, .link = { .ifindex = 1, .netns = 1, .role = FLOW_ROLE_VETH }
+	};
 	int programs[TC_DIRECTIONS], empty;
 	struct flows_bpf *skel = load();
 	struct slots *slots;

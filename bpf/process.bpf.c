@@ -3,9 +3,9 @@
  * Processes: fork, exec and exit, from the scheduler's tracepoints, so that a name is known for what
  * lives shorter than any poll of /proc. Threads are not told, nor what is out of scope.
  */
+#include "wire/process.h"
 #include "lib/kernel.h"
 #include "lib/scope.h"
-#include "wire/process.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

@@ -42,8 +42,7 @@ int socket_create(struct bpf_sock *ctx)
 	struct wire_socket *known;
 
 	if (!wanted ||
-	    (wanted->netns_cookie &&
-	     !scope_has(&scope_netns_cookies, bpf_get_netns_cookie(ctx))) ||
+	    (wanted->netns_cookie && !scope_has(&scope_netns_cookies, bpf_get_netns_cookie(ctx))) ||
 	    (wanted->pid && !scope_has(&scope_pids, bpf_get_current_pid_tgid() >> 32)))
 		return 1;
 	known = bpf_sk_storage_get(&sockets, ctx, NULL, BPF_SK_STORAGE_GET_F_CREATE);
@@ -277,8 +276,8 @@ int sockets_scan_claims(struct bpf_iter__task_file *ctx)
 	claim.owner.cgroup_id = task->cgroups->dfl_cgrp->kn->id;
 	claim.owner.kind = WIRE_OWNER_PROCESS;
 	if (tcp && !listening)
-		claim.owner.side = bpf_map_lookup_elem(&listeners, &listener) ? WIRE_SIDE_SERVER :
-										WIRE_SIDE_CLIENT;
+		claim.owner.side = bpf_map_lookup_elem(&listeners, &listener) ? WIRE_SIDE_SERVER
+									      : WIRE_SIDE_CLIENT;
 	__builtin_memcpy(claim.owner.comm, task->comm, sizeof(claim.owner.comm));
 	claim.local_port = listener.port;
 	claim.peer_port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));

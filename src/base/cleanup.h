@@ -13,11 +13,11 @@
 #define _cleanup_(f) __attribute__((cleanup(f)))
 
 /* Defines f_p(), the cleanup of a pointer whose release function is f. */
-#define DEFINE_CLEANUP(type, f)                                                                    \
-	static inline void f##_p(type *p)                                                          \
-	{                                                                                          \
-		if (*p)                                                                            \
-			f(*p);                                                                     \
+#define DEFINE_CLEANUP(type, f)           \
+	static inline void f##_p(type *p) \
+	{                                 \
+		if (*p)                   \
+			f(*p);            \
 	}
 
 static inline void free_p(void *p)
@@ -48,11 +48,11 @@ DEFINE_CLEANUP(FILE *, fclose)
 #define _cleanup_close_ _cleanup_(close_p)
 #define _cleanup_fclose_ _cleanup_(fclose_p)
 
-#define TAKE(ptr)                                                                                  \
-	({                                                                                         \
-		__typeof__(ptr) taken_ = (ptr);                                                    \
-		(ptr) = NULL;                                                                      \
-		taken_;                                                                            \
+#define TAKE(ptr)                               \
+	({                                      \
+		__typeof__(ptr) taken_ = (ptr); \
+		(ptr) = NULL;                   \
+		taken_;                         \
 	})
 
 static inline int take_fd_(int *fd)

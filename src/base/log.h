@@ -55,9 +55,9 @@ struct log_limit {
 /* True if the message may be written now. */
 int log_limit_pass(struct log_limit *limit, uint64_t interval_ns, unsigned burst);
 
-#define log_warning_limited(...)                                                                   \
-	do {                                                                                       \
-		static struct log_limit limit_;                                                    \
-		if (log_limit_pass(&limit_, UINT64_C(10000000000), 5))                             \
-			log_warning(__VA_ARGS__);                                                  \
+#define log_warning_limited(...)                                       \
+	do {                                                           \
+		static struct log_limit limit_;                        \
+		if (log_limit_pass(&limit_, UINT64_C(10000000000), 5)) \
+			log_warning(__VA_ARGS__);                      \
 	} while (0)

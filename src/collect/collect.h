@@ -30,7 +30,8 @@ struct collect_env {
 	struct bpf_env *bpf; /* what the skeletons share (collect/shared/bpf.h) */
 	struct sockets *sockets; /* who made which socket (collect/shared/sockets.h) */
 	const struct scope *scope; /* what the user wants to see */
-	uint64_t budget; /* bytes for its tables, as in collect_ops.budget: sizes what cannot change */
+	uint64_t
+		budget; /* bytes for its tables, as in collect_ops.budget: sizes what cannot change */
 	const char *hooks; /* "auto" or the rung that the user forces */
 	const char *state_dir; /* absolute; exists */
 	const char *runtime_dir; /* for what must be found again after a crash; exists */

@@ -66,8 +66,7 @@ void budget_start(struct manager *m)
 void budget_measure(struct manager *m)
 {
 	meter_read(&m->meter);
-	m->meter.bpf_bytes = bpf_env_figures(m->bpf).shared_bytes +
-			     sockets_bpf_bytes(m->sockets) +
+	m->meter.bpf_bytes = bpf_env_figures(m->bpf).shared_bytes + sockets_bpf_bytes(m->sockets) +
 			     processes_feed_bpf_bytes(m->processes);
 	for (size_t i = 0; i < m->n_collectors; i++)
 		m->meter.bpf_bytes += m->collectors[i].ops->bpf_bytes(m->collectors[i].collector);

@@ -139,7 +139,8 @@ static int explain_process(struct manager *m, pid_t pid, struct json_object *o)
 	if (task.netns && !scope_is_empty(m->scope) && !scope_contains(m->scope, &task))
 		why = "it is out of scope: see the section scope of the configuration";
 	else if (task.netns && task.netns != netns_of(getpid()))
-		why = "it is in another network namespace than the daemon: its traffic is seen where it "
+		why = "it is in another network namespace than the daemon: its traffic is seen "
+		      "where it "
 		      "leaves, or directly with collectors.flows.netns: all";
 	return json_add_int(process, "pid", pid)
 	    ?: json_add_string(process, "comm", known ? ref.comm : NULL)

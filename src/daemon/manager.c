@@ -211,7 +211,8 @@ static int start_control(struct manager *m)
 	r = control_new(m->event, fd, m->arguments.socket_path, m->store, &manager_control_ops, m,
 			&m->control);
 	if (r == -EADDRINUSE)
-		return log_error_errno(r, "another ebpfobsd answers at %s: stop it, or use --socket",
+		return log_error_errno(r,
+				       "another ebpfobsd answers at %s: stop it, or use --socket",
 				       m->arguments.socket_path);
 	if (r < 0)
 		return log_error_errno(r, "cannot make the control socket %s: %m",
@@ -366,8 +367,10 @@ int manager_cleanup(const struct manager_arguments *arguments)
 			continue;
 		r = collect_registry[i]->cleanup(arguments->runtime_dir);
 		if (r < 0)
-			result = log_warning_errno(r, "cannot remove what collector %s left behind: %m",
-						   collect_registry[i]->name);
+			result =
+				log_warning_errno(r,
+						  "cannot remove what collector %s left behind: %m",
+						  collect_registry[i]->name);
 	}
 	return result;
 }

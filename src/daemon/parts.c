@@ -87,7 +87,8 @@ static int start_exporters(struct manager *m)
 		struct running_exporter *e = &m->exporters[m->n_exporters];
 
 		r = ops->start(&m->export_env,
-			       ops->options ? manager_options(m, ops->options) : NULL, &e->exporter);
+			       ops->options ? manager_options(m, ops->options) : NULL,
+			       &e->exporter);
 		if (r < 0)
 			return r;
 		e->ops = ops;

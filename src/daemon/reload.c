@@ -72,7 +72,8 @@ int manager_reload(struct manager *m, char *error, size_t error_size)
 		m->config = old;
 		config_free(fresh);
 		if (parts_start(m, again, sizeof(again)) < 0)
-			log_error("the old configuration does not start any more either: %s", again);
+			log_error("the old configuration does not start any more either: %s",
+				  again);
 		return r;
 	}
 	config_free(old);

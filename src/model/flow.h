@@ -58,7 +58,8 @@ enum untracked_reason {
 	UNTRACKED_REASON_MAX_,
 };
 
-enum tcp_state { /* of the connection, as far as we saw it */
+/* of the connection, as far as we saw it */
+enum tcp_state {
 	TCP_STATE_UNKNOWN,
 	TCP_STATE_CONNECTING, /* SYN seen, no answer yet */
 	TCP_STATE_ESTABLISHED,

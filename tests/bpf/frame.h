@@ -50,8 +50,9 @@ static inline void put_vlan(struct frame *f, uint16_t id, uint16_t ethertype)
 
 /* fragment: offset in units of 8 bytes, flags in the upper three bits. options: bytes, a multiple
  * of 4. length: of what follows the header. */
-static inline void put_ipv4(struct frame *f, uint8_t protocol, uint32_t source, uint32_t destination,
-			    uint16_t fragment, unsigned options, unsigned length)
+static inline void put_ipv4(struct frame *f, uint8_t protocol, uint32_t source,
+			    uint32_t destination, uint16_t fragment, unsigned options,
+			    unsigned length)
 {
 	put8(f, 0x40 | (5 + options / 4));
 	put8(f, 0);

@@ -8,13 +8,14 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
 
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 #include "base/util.h"
 #include "bpf/wire/flows.h"
@@ -89,8 +90,8 @@ static int unload(void **state)
 
 static int reset(void **state)
 {
-	settings()->protocols = WIRE_PROTOCOL_TCP | WIRE_PROTOCOL_UDP | WIRE_PROTOCOL_SCTP |
-				WIRE_PROTOCOL_ICMP;
+	settings()->protocols =
+		WIRE_PROTOCOL_TCP | WIRE_PROTOCOL_UDP | WIRE_PROTOCOL_SCTP | WIRE_PROTOCOL_ICMP;
 	settings()->inner = 0;
 	settings()->scope_by_owner = 0;
 	settings()->cap = 1024;

@@ -55,9 +55,9 @@ enum tcp_state connection_tcp_state(const struct connection *c)
 	uint8_t both = client | server;
 
 	if (both & FLAG_RST)
-		return client & FLAG_SYN && !(server & FLAG_SYN) && server & FLAG_RST ?
-			       TCP_STATE_REFUSED :
-			       TCP_STATE_RESET;
+		return client & FLAG_SYN && !(server & FLAG_SYN) && server & FLAG_RST
+			       ? TCP_STATE_REFUSED
+			       : TCP_STATE_RESET;
 	if (client & FLAG_FIN && server & FLAG_FIN)
 		return TCP_STATE_CLOSED;
 	if (both & FLAG_FIN)

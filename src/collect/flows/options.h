@@ -7,7 +7,8 @@
 struct flows_options {
 	int attach; /* enum tc_mode */
 	struct option_list interfaces; /* globs; empty = all */
-	struct option_list netns; /* default, all, names, paths, inodes; empty = scope's or default */
+	struct option_list
+		netns; /* default, all, names, paths, inodes; empty = scope's or default */
 	uint32_t protocols; /* bits in the order of the choices, which is WIRE_PROTOCOL_*'s */
 	int64_t max_flows;
 	uint64_t interval; /* ns */

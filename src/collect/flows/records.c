@@ -102,9 +102,9 @@ static enum flow_unowned cause_of(const struct record_context *context,
 		break;
 	}
 	if (!here)
-		return (key->role_flags & WIRE_KEY_ROLE_MASK) == WIRE_ROLE_VETH ?
-			       FLOW_UNOWNED_OTHER_NAMESPACE :
-			       FLOW_UNOWNED_FORWARDED;
+		return (key->role_flags & WIRE_KEY_ROLE_MASK) == WIRE_ROLE_VETH
+			       ? FLOW_UNOWNED_OTHER_NAMESPACE
+			       : FLOW_UNOWNED_FORWARDED;
 	if (key->role_flags & WIRE_KEY_FRAGMENT)
 		return FLOW_UNOWNED_FRAGMENT;
 	if (owner->kind == WIRE_OWNER_NO_SOCKET)

@@ -89,7 +89,8 @@ static void conclude(const struct side *side, struct link_counter *before,
 		return;
 	}
 	slack->packets = before->packets - MIN(before->packets, not_negative(side->low.packets));
-	slack->bytes = before->bytes - MIN(before->bytes, not_negative(side->low.bytes)) + side->doubt;
+	slack->bytes =
+		before->bytes - MIN(before->bytes, not_negative(side->low.bytes)) + side->doubt;
 }
 
 static int read_once(const struct bracket_source *source, struct side sides[TC_DIRECTIONS])

@@ -644,10 +644,11 @@ void interfaces_status(const struct interfaces *interfaces, struct part_status *
 			     "%llu network namespaces had no place in our tables",
 			     (unsigned long long)netns.lost);
 	if (netns.denied > 0 && select_all(interfaces->config.netns, interfaces->config.scope))
-		part_degrade(status, PART_DEGRADED,
-			     "the network namespaces of %llu processes may not be read: CAP_SYS_PTRACE "
-			     "is missing, or a security module forbids it",
-			     (unsigned long long)netns.denied);
+		part_degrade(
+			status, PART_DEGRADED,
+			"the network namespaces of %llu processes may not be read: CAP_SYS_PTRACE "
+			"is missing, or a security module forbids it",
+			(unsigned long long)netns.denied);
 }
 
 int interfaces_cleanup(const char *runtime_dir)

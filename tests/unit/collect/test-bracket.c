@@ -72,7 +72,8 @@ static int take(struct world *w, struct bracket *ret)
 	};
 
 	for (int i = 0; i < TC_DIRECTIONS; i++)
-		source.units[i] = (struct link_units){ .known = true, .omitted_known = true,
+		source.units[i] = (struct link_units){ .known = true,
+						       .omitted_known = true,
 						       .omitted = (uint8_t)w->omitted,
 						       .wire = i == TC_INGRESS && w->merged };
 	return bracket_take(&source, ret);
@@ -170,10 +171,8 @@ static void test_gone(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_exact),
-		cmocka_unit_test(test_busy),
-		cmocka_unit_test(test_unknown_units),
-		cmocka_unit_test(test_unknown_link_header),
+		cmocka_unit_test(test_exact),	      cmocka_unit_test(test_busy),
+		cmocka_unit_test(test_unknown_units), cmocka_unit_test(test_unknown_link_header),
 		cmocka_unit_test(test_gone),
 	};
 
