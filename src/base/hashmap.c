@@ -219,8 +219,8 @@ void *hashmap_next(const struct hashmap *map, size_t *pos, const void **ret_key)
 	return NULL;
 }
 
-/* A later entry may have moved into this slot, so the walk looks at it again. An entry that wrapped
- * around from the array's end and moves to before *pos was seen already. */
+/* A later entry may have moved into this slot, so the walk looks at it again. One that had wrapped
+ * around from the array's end to its begin, and moves back, is met a second time. */
 void hashmap_remove_at(struct hashmap *map, size_t *pos)
 {
 	remove_slot(map, *pos - 1);

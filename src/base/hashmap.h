@@ -29,7 +29,8 @@ void hashmap_clear(struct hashmap *map); /* gives the memory back */
 
 /* Goes through the entries: start with *pos = 0; NULL at the end. Nothing may be put meanwhile. */
 void *hashmap_next(const struct hashmap *map, size_t *pos, const void **ret_key);
-/* Removes the entry that hashmap_next() just returned; the walk goes on correctly. */
+/* Removes the entry that hashmap_next() just returned. The walk goes on and misses none, but may
+ * meet one again that it has met already. */
 void hashmap_remove_at(struct hashmap *map, size_t *pos);
 
 #define HASHMAP_FOREACH(map, pos, key, value)                                                      \
