@@ -84,8 +84,8 @@ static int take_flows(struct flows_drain *d)
 		if (!keys || !flows)
 			return -ENOMEM;
 		n = size;
-		r = bpf_map_lookup_and_delete_batch(bpf_map__fd(map), first ? NULL : &in, &out, keys,
-						    flows, &n, NULL);
+		r = bpf_map_lookup_and_delete_batch(bpf_map__fd(map), first ? NULL : &in, &out,
+						    keys, flows, &n, NULL);
 		if (r < 0 && errno != ENOENT && errno != ENOSPC)
 			return -errno;
 		if (r < 0 && errno == ENOSPC && n == 0) {
@@ -175,7 +175,8 @@ static int read_interfaces(struct flows_drain *d)
 			return -errno;
 		for (int cpu = 0; cpu < cpus; cpu++)
 			for (int hook = 0; hook < 2; hook++) {
-				add_count(&d->interfaces[i].counted[hook], &values[cpu].counted[hook]);
+				add_count(&d->interfaces[i].counted[hook],
+					  &values[cpu].counted[hook]);
 				add_count(&d->interfaces[i].duplicate[hook],
 					  &values[cpu].duplicate[hook]);
 			}

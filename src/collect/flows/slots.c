@@ -162,10 +162,14 @@ static int make_stub(struct slots *s, uint16_t slot, uint32_t hook)
 {
 	const struct bpf_insn code[] = {
 		{ .code = BPF_ALU | BPF_MOV | BPF_K, .dst_reg = BPF_REG_2, .imm = slot },
-		{ .code = BPF_STX | BPF_MEM | BPF_W, .dst_reg = BPF_REG_1, .src_reg = BPF_REG_2,
+		{ .code = BPF_STX | BPF_MEM | BPF_W,
+		  .dst_reg = BPF_REG_1,
+		  .src_reg = BPF_REG_2,
 		  .off = offsetof(struct __sk_buff, tc_classid) },
-		{ .code = BPF_LD | BPF_DW | BPF_IMM, .dst_reg = BPF_REG_2,
-		  .src_reg = BPF_PSEUDO_MAP_FD, .imm = bpf_map__fd(s->skel->maps.programs) },
+		{ .code = BPF_LD | BPF_DW | BPF_IMM,
+		  .dst_reg = BPF_REG_2,
+		  .src_reg = BPF_PSEUDO_MAP_FD,
+		  .imm = bpf_map__fd(s->skel->maps.programs) },
 		{ 0 },
 		{ .code = BPF_ALU | BPF_MOV | BPF_K, .dst_reg = BPF_REG_3, .imm = hook },
 		{ .code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_tail_call },
@@ -173,8 +177,8 @@ static int make_stub(struct slots *s, uint16_t slot, uint32_t hook)
 		{ .code = BPF_JMP | BPF_EXIT },
 	};
 	int fd = bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS,
-			       hook == WIRE_INGRESS ? "ebpfobs_in" : "ebpfobs_out",
-			       "Dual BSD/GPL", code, ARRAY_SIZE(code), NULL);
+			       hook == WIRE_INGRESS ? "ebpfobs_in" : "ebpfobs_out", "Dual BSD/GPL",
+			       code, ARRAY_SIZE(code), NULL);
 
 	return fd < 0 ? -errno : fd;
 }
@@ -208,7 +212,8 @@ static int fill_maps(struct slots *s, const struct interface *interface, int net
 	uint32_t slot = interface->slot, role = interface->link.role;
 	uint32_t inode = interface->link.netns;
 
-	if (bpf_map_update_elem(bpf_map__fd(s->skel->maps.interfaces), &slot, &config, BPF_ANY) < 0 ||
+	if (bpf_map_update_elem(bpf_map__fd(s->skel->maps.interfaces), &slot, &config, BPF_ANY) <
+		    0 ||
 	    bpf_map_update_elem(bpf_map__fd(s->skel->maps.links), &link, &role, BPF_ANY) < 0 ||
 	    bpf_map_update_elem(bpf_map__fd(s->skel->maps.namespaces), &inode, &ns, BPF_ANY) < 0)
 		return -errno;

@@ -19,10 +19,11 @@ enum tc_direction {
 	TC_DIRECTIONS,
 };
 
-enum tc_mode { /* the choices of flows.attach, in this order */
-	       TC_AUTO, /* tcx if the kernel has it, else clsact */
-	       TC_TCX,
-	       TC_CLSACT,
+/* the choices of flows.attach, in this order */
+enum tc_mode {
+	TC_AUTO, /* tcx if the kernel has it, else clsact */
+	TC_TCX,
+	TC_CLSACT,
 };
 
 /* One program at its place. A TCX link lives as long as link_fd. */
