@@ -171,8 +171,8 @@ def test_next_start_cleans(sandbox, start):
     tool = start("--attach", "tc")
     tool.wait_for("va")
     tool.kill()
-    tool = start("--attach", "tcx")
-    tool.wait_for("va")
+    tool = start("--attach", "tc", "--interfaces", "vb")
+    tool.wait_for("vb")
     assert "ebpfobs" not in sandbox.run("tc filter show dev va ingress")
     tool.close()
     assert filters(sandbox) == untouched

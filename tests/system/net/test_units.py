@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What each kind of interface counts, against what TC sees: the table in src/host/link-kind.c."""
 
+import os
 import subprocess
 
 import pytest
@@ -22,6 +23,8 @@ KINDS = {
     "ipvlan": "ipvlan mode l2",
 }
 STACKED = ("vlan", "macvlan", "ipvlan")
+L3_TUNNELS = ("ipip", "sit", "gre")
+KERNEL = tuple(int(n) for n in os.uname().release.split(".")[:2])
 
 
 def make_end(sandbox, kind, end):
@@ -41,6 +44,9 @@ def make_end(sandbox, kind, end):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_units(sandbox, start, kind):
+    if kind in L3_TUNNELS and KERNEL < (6, 1):
+        # Measured on 5.10: 34 bytes a packet with ipip and sit, 24 with gre.
+        pytest.skip("old kernels hand TC the outer header of what an L3 tunnel received, too")
     sandbox.shell("ip netns add e1; ip netns add e2; "
                   "ip -n e1 link add v0 type veth peer name v0 netns e2\n"
                   "for i in 1 2; do ip -n e$i addr add 10.1.0.$i/24 dev v0; "
