@@ -90,6 +90,8 @@ bool manager_ready(struct manager *m, char *reason, size_t size);
 int manager_load_config(const struct manager_arguments *arguments,
 			const struct option_registry *registry, struct config **ret,
 			struct config_errors *errors);
-int manager_reload(struct manager *m, char *error, size_t error_size);
+/* done is called from the loop later; it may be NULL. */
+int manager_reload(struct manager *m, void (*done)(void *cookie, int r, const char *error),
+		   void *cookie);
 
 const void *manager_options(const struct manager *m, const struct option_group *group);

@@ -37,17 +37,7 @@ static int control_config(void *userdata, struct json_object **ret)
 static int control_reload(void *userdata, void (*done)(void *cookie, int r, const char *error),
 			  void *cookie)
 {
-	char error[4096] = "";
-	int r;
-
-	sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%llu",
-		   (unsigned long long)(now_ns(CLOCK_MONOTONIC) / NSEC_PER_USEC));
-	r = manager_reload(userdata, error, sizeof(error));
-	sd_notify(false, "READY=1");
-	if (r < 0)
-		log_warning("the configuration was not reloaded, the old one stays: %s", error);
-	done(cookie, r, error);
-	return 0;
+	return manager_reload(userdata, done, cookie);
 }
 
 static int control_doctor(void *userdata, pid_t pid, bool maps, struct json_object **ret)
@@ -100,10 +90,8 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *si,
 
 static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata)
 {
-	char error[4096] = "";
-
-	if (manager_reload(userdata, error, sizeof(error)) < 0)
-		log_warning("the configuration was not reloaded, the old one stays: %s", error);
+	if (manager_reload(userdata, NULL, NULL) < 0)
+		log_warning("no memory for reading the configuration again; the old one stays");
 	return 0;
 }
 

@@ -82,6 +82,8 @@ static void on_drained(void *userdata, int r)
 {
 	struct pipeline *p = userdata;
 
+	if (!p->draining)
+		return; /* of a round that was given up */
 	if (r < 0 && p->result == 0)
 		p->result = r;
 	drain_next(p);
@@ -177,9 +179,35 @@ struct pipeline *pipeline_free(struct pipeline *p)
 	return NULL;
 }
 
+static int schedule_flush(struct pipeline *p)
+{
+	uint64_t now = now_ns(CLOCK_MONOTONIC), soonest = p->last_ns + FLUSH_MIN_NS;
+
+	sd_event_source_set_time_relative(p->flush_timer,
+					  now < soonest ? (soonest - now) / NSEC_PER_USEC : 0);
+	return sd_event_source_set_enabled(p->flush_timer, SD_EVENT_ONESHOT);
+}
+
+/* Who waited for this round waits for the next one, and so does the step. */
+static void round_give_up(struct pipeline *p)
+{
+	struct waiter **last = &p->waiting;
+
+	while (*last)
+		last = &(*last)->next;
+	*last = TAKE(p->served);
+	p->step_due |= p->ends_step;
+	p->ends_step = p->draining = false;
+	if (p->waiting)
+		schedule_flush(p);
+}
+
 void pipeline_set(struct pipeline *p, const struct pipeline_collector *collectors, size_t n,
 		  struct enrich *enrich)
 {
+	/* A collector that is stopped in the middle of a drain may never say that it is done. */
+	if (p->draining)
+		round_give_up(p);
 	p->collectors = collectors;
 	p->n_collectors = n;
 	p->enrich = enrich;
@@ -192,7 +220,6 @@ void pipeline_set_interval(struct pipeline *p, uint64_t interval)
 
 int pipeline_flush(struct pipeline *p, void (*done)(void *cookie, int r), void *cookie)
 {
-	uint64_t now = now_ns(CLOCK_MONOTONIC), soonest = p->last_ns + FLUSH_MIN_NS;
 	struct waiter *waiter = calloc(1, sizeof(*waiter));
 
 	if (!waiter)
@@ -201,9 +228,7 @@ int pipeline_flush(struct pipeline *p, void (*done)(void *cookie, int r), void *
 	p->waiting = waiter;
 	if (p->draining)
 		return 0; /* its end starts the next round */
-	sd_event_source_set_time_relative(p->flush_timer,
-					  now < soonest ? (soonest - now) / NSEC_PER_USEC : 0);
-	return sd_event_source_set_enabled(p->flush_timer, SD_EVENT_ONESHOT);
+	return schedule_flush(p);
 }
 
 uint64_t pipeline_records(const struct pipeline *p)

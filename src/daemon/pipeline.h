@@ -26,7 +26,8 @@ int pipeline_new(sd_event *event, uint64_t interval, struct store *store,
 		 void (*before_step)(void *userdata), void *userdata, struct pipeline **ret);
 struct pipeline *pipeline_free(struct pipeline *pipeline); /* takes NULL */
 
-/* The stations of the road; NULL and 0 while the manager rebuilds them. */
+/* The stations of the road; NULL and 0 while the manager rebuilds them. A round of draining that is
+ * under way is given up: who waits for it waits for the next one. */
 void pipeline_set(struct pipeline *pipeline, const struct pipeline_collector *collectors, size_t n,
 		  struct enrich *enrich);
 void pipeline_set_interval(struct pipeline *pipeline, uint64_t interval);

@@ -2,11 +2,14 @@
 /*
  * Loading the configuration, at the start and again. A reload is all or nothing: a configuration
  * that does not load changes nothing, and one that loads but cannot be started (a scope that names
- * what is not there) is taken back.
+ * what is not there) is taken back. What was counted up to now goes to the store first, because the
+ * collectors' tables go with them.
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -50,7 +53,7 @@ static void say_errors(const struct config_errors *errors, char *error, size_t s
 		snprintf(error + n, size - n, "\nand %zu more", errors->more);
 }
 
-int manager_reload(struct manager *m, char *error, size_t error_size)
+static int reload_now(struct manager *m, char *error, size_t error_size)
 {
 	_cleanup_free_ struct config_errors *errors = calloc(1, sizeof(*errors));
 	struct config *fresh, *old = m->config;
@@ -80,4 +83,43 @@ int manager_reload(struct manager *m, char *error, size_t error_size)
 	apply_daemon_options(m);
 	log_info("configuration reloaded");
 	return 0;
+}
+
+struct reload {
+	struct manager *m;
+	void (*done)(void *cookie, int r, const char *error);
+	void *cookie;
+};
+
+static void on_flushed(void *userdata, int r)
+{
+	struct reload *reload = userdata;
+	char error[4096] = "the daemon is stopping";
+
+	/* What could not be drained is no reason to stay. */
+	if (r != -ECANCELED)
+		r = reload_now(reload->m, error, sizeof(error));
+	sd_notify(false, "READY=1");
+	if (r < 0)
+		log_warning("the configuration was not reloaded, the old one stays: %s", error);
+	if (reload->done)
+		reload->done(reload->cookie, r, error);
+	free(reload);
+}
+
+int manager_reload(struct manager *m, void (*done)(void *cookie, int r, const char *error),
+		   void *cookie)
+{
+	struct reload *reload = calloc(1, sizeof(*reload));
+	int r;
+
+	if (!reload)
+		return -ENOMEM;
+	*reload = (struct reload){ m, done, cookie };
+	sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%llu",
+		   (unsigned long long)(now_ns(CLOCK_MONOTONIC) / NSEC_PER_USEC));
+	r = pipeline_flush(m->pipeline, on_flushed, reload);
+	if (r < 0)
+		free(reload);
+	return r;
 }

@@ -278,6 +278,28 @@ static void test_without_collectors(void **state)
 	free_bed(bed);
 }
 
+/* A reload in the middle of a drain: that collector is gone and says nothing, or says it late. */
+static void test_set_while_draining(void **state)
+{
+	struct bed *bed = new_bed(STEP);
+	struct question q = { 0 };
+
+	for (int late = 0; late < 2; late++) {
+		await_drain(bed, &bed->a);
+		assert_int_equal(pipeline_flush(bed->pipeline, on_answer, &q), 0);
+		pipeline_set(bed->pipeline, NULL, 0, NULL);
+		if (late)
+			end_drain(&bed->a, 0);
+		bed->a.done = NULL;
+		assert_int_equal(q.answers, late);
+		pipeline_set(bed->pipeline, bed->collectors, 2, NULL);
+		end_round(bed);
+		assert_int_equal(q.answers, late + 1);
+		assert_int_equal(bed->steps, late + 1); /* the step that was due */
+	}
+	free_bed(bed);
+}
+
 static void test_free_answers(void **state)
 {
 	struct bed *bed = new_bed(NEVER);
@@ -302,6 +324,7 @@ int main(void)
 		cmocka_unit_test(test_failure),
 		cmocka_unit_test(test_step_while_draining),
 		cmocka_unit_test(test_without_collectors),
+		cmocka_unit_test(test_set_while_draining),
 		cmocka_unit_test(test_free_answers),
 	};
 
