@@ -7,8 +7,7 @@
 #include "flows.h"
 
 struct wire_drop_key {
-	struct wire_flow_key
-		flow; /* as the flows programs make it, so that the two can be joined */
+	struct wire_flow_key flow; /* as the flows programs make it: the two are joined by it */
 	__u32 reason; /* enum skb_drop_reason of this kernel; 0 where the hook tells none */
 	__u32 unused;
 };
