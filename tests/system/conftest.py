@@ -14,7 +14,7 @@ TRACEFS = "/sys/kernel/tracing"
 @pytest.fixture(scope="session", autouse=True)
 def tracefs():
     """The syscall rung attaches through tracefs, which systemd mounts and a bare machine has not."""
-    mine = os.geteuid() == 0 and not os.path.isdir(TRACEFS + "/events")
+    mine = os.geteuid() == 0 and not os.path.ismount(TRACEFS)
     if mine:
         harness.run("mount", "-t", "tracefs", "tracefs", TRACEFS)
     yield

@@ -23,7 +23,7 @@ def run(*argv, check=True, **kwargs):
     return done.stdout
 
 
-def wait_for(what, condition, timeout=15):
+def wait_for(what, condition, timeout=60):
     """Polls until condition() is true, and gives back what it returned."""
     end = time.monotonic() + timeout
     while time.monotonic() < end:
@@ -224,7 +224,7 @@ class Daemon:
         """All flows since the daemon started."""
         return self.ctl_json("flows", "--since", f"@{int(self.started) - 1}", *argv)
 
-    def wait_attached(self, names, timeout=30):
+    def wait_attached(self, names, timeout=60):
         """Until each (namespace inode, interface) is attached."""
         def attached():
             seen = {(i["netns"], i["name"]) for i in self.flows()["interfaces"]}
@@ -262,7 +262,7 @@ def quiet(ns, dev, seconds=0.3):
         before = link_counters(ns, dev)
         time.sleep(seconds)
         return link_counters(ns, dev) == before
-    wait_for(f"{dev} to be quiet", still, timeout=30)
+    wait_for(f"{dev} to be quiet", still)
 
 
 def add(a, b):

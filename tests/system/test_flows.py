@@ -22,7 +22,7 @@ def iperf(sandbox, a, b, *args, address="10.77.0.2", port=5201):
     server = sandbox.start(b, "iperf3", "-s", "-1", "-p", port)
     sandbox.wait_listening(b, port)
     sandbox.run(a, "iperf3", "-c", address, "-p", port, *args)
-    server.wait(10)
+    server.wait(60)
 
 
 def all_quiet(*links):
