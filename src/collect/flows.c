@@ -49,6 +49,7 @@ enum slot_phase {
 struct slot_note {
 	uint8_t phase;
 	bool before_told; /* what passed before attaching is in a record */
+	struct flow_count early[TC_DIRECTIONS]; /* counted before that */
 	uint64_t removed_epoch;
 };
 
@@ -229,14 +230,38 @@ static void emit_untracked(struct collector *c, const struct wire_untracked_key 
 	emit(c, &record);
 }
 
-static struct flow_count flow_count_from_link(const struct link_counter *counter)
+/* The interface's own counters by now, whichever unit they are in: what passed before attaching,
+ * and what was counted since then. */
+static struct flow_count own_count(const struct interface *interface, enum tc_direction direction,
+				   const struct flow_count *early)
 {
+	const struct link_counter *before = &interface->before[direction];
+	uint64_t header = interface->units[direction].omitted;
+
 	return (struct flow_count){
-		.skbs = counter->packets,
-		.bytes = counter->bytes,
-		.packets = counter->packets,
-		.bytes_wire = counter->bytes,
+		.skbs = before->packets + early->skbs,
+		.bytes = before->bytes + early->bytes - header * early->skbs,
+		.packets = before->packets + early->packets,
+		.bytes_wire = before->bytes + early->bytes_wire - header * early->packets,
 	};
+}
+
+/* Once it is known what passed before attaching, that is told. */
+static void tell_before_attach(struct slot_note *note, const struct interface *interface,
+			       struct flow_interface *i)
+{
+	if (note->before_told)
+		return;
+	if (interface->state != INTERFACE_PENDING) {
+		i->before_attach_rx = own_count(interface, TC_INGRESS, &note->early[TC_INGRESS]);
+		i->before_attach_tx = own_count(interface, TC_EGRESS, &note->early[TC_EGRESS]);
+		note->before_told = true;
+		return;
+	}
+	flow_count_add(&note->early[TC_INGRESS], &i->counted_rx);
+	flow_count_add(&note->early[TC_INGRESS], &i->duplicate_rx);
+	flow_count_add(&note->early[TC_EGRESS], &i->counted_tx);
+	flow_count_add(&note->early[TC_EGRESS], &i->duplicate_tx);
 }
 
 static bool is_zero(const struct wire_interface_count *count)
@@ -267,6 +292,8 @@ static void emit_interface(struct collector *c, uint16_t slot,
 	i->removed = interface->state == INTERFACE_REMOVED;
 	/* While it is being attached nothing was told that could be inexact. */
 	i->exact = interface->state == INTERFACE_PENDING || interface->exact;
+	i->omits_header_rx = interface->units[TC_INGRESS].omitted > 0;
+	i->omits_header_tx = interface->units[TC_EGRESS].omitted > 0;
 	i->counted_rx = flow_count_from_wire(&added.counted[WIRE_INGRESS]);
 	i->counted_tx = flow_count_from_wire(&added.counted[WIRE_EGRESS]);
 	i->duplicate_rx = flow_count_from_wire(&added.duplicate[WIRE_INGRESS]);
@@ -275,11 +302,7 @@ static void emit_interface(struct collector *c, uint16_t slot,
 	 * skb may be cut, so that only ingress has the number that the device counts for both. */
 	if (i->role == FLOW_ROLE_LOOPBACK)
 		i->duplicate_tx = i->counted_rx;
-	if (!note->before_told && interface->state != INTERFACE_PENDING) {
-		i->before_attach_rx = flow_count_from_link(&interface->before[TC_INGRESS]);
-		i->before_attach_tx = flow_count_from_link(&interface->before[TC_EGRESS]);
-		note->before_told = true;
-	}
+	tell_before_attach(note, interface, i);
 	emit(c, &record);
 }
 

@@ -126,6 +126,7 @@ struct flow_untracked {
 };
 
 #define INTERFACE_NAME_LEN 16
+#define ETHERNET_HEADER_LEN 14
 /*
  * The sums of an interface. Over its life: counted + duplicate + before_attach = its own counters.
  */
@@ -136,9 +137,12 @@ struct flow_interface {
 	enum flow_role role;
 	bool removed;
 	bool exact; /* before_attach was bracketed by two equal program counts */
+	/* Its own counter leaves out ETHERNET_HEADER_LEN bytes per packet. */
+	bool omits_header_tx, omits_header_rx;
 	struct flow_count counted_tx, counted_rx;
 	struct flow_count duplicate_tx, duplicate_rx; /* the role counted this packet elsewhere */
-	/* skbs and packets are the same number here: the interface's own count; so are the bytes */
+	/* A record: the interface's own counters at the beginning of the step in which it was found
+	 * how they stood; else 0. A sum: what of them was not counted. */
 	struct flow_count before_attach_tx, before_attach_rx;
 };
 

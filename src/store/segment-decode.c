@@ -243,9 +243,11 @@ static void decode_interface(struct decoder *d)
 	i->ifindex = (uint32_t)read_number_max(&d->in, UINT32_MAX);
 	strcpy(i->name, read_string(&d->in, INTERFACE_NAME_LEN - 1));
 	i->role = read_choice(&d->in, FLOW_ROLE_MAX_);
-	flags = read_choice(&d->in, 4);
+	flags = read_choice(&d->in, 16);
 	i->removed = flags & 1;
 	i->exact = flags & 2;
+	i->omits_header_tx = flags & 4;
+	i->omits_header_rx = flags & 8;
 	decode_count(&d->in, &i->counted_tx);
 	decode_count(&d->in, &i->counted_rx);
 	decode_count(&d->in, &i->duplicate_tx);

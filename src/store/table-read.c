@@ -95,6 +95,8 @@ static void interface_record(const struct interface_key *key, const struct inter
 			.role = key->role,
 			.removed = row->removed,
 			.exact = row->exact,
+			.omits_header_tx = row->omits_header_tx,
+			.omits_header_rx = row->omits_header_rx,
 			.counted_tx = row->counted_tx,
 			.counted_rx = row->counted_rx,
 			.duplicate_tx = row->duplicate_tx,

@@ -367,14 +367,58 @@ static int add_untracked(struct table *t, const struct flow_untracked *u, bool o
 	return 0;
 }
 
+static uint64_t above(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : 0;
+}
+
+/* What of the interface's own counters (own) is not in seen. */
+static struct flow_count not_seen(const struct flow_count *own, const struct flow_count *seen,
+				  bool omits_header)
+{
+	uint64_t header = omits_header ? ETHERNET_HEADER_LEN : 0;
+
+	return (struct flow_count){
+		.skbs = above(own->skbs, seen->skbs),
+		.bytes = above(own->bytes, seen->bytes - header * seen->skbs),
+		.packets = above(own->packets, seen->packets),
+		.bytes_wire = above(own->bytes_wire, seen->bytes_wire - header * seen->packets),
+	};
+}
+
+/*
+ * An interface that is attached to once more (a reload, the daemon's next run) tells its counters
+ * again, and in them is what was counted the time before. Not so if the counters are lower than
+ * what was counted: they began anew, with the machine or with another interface of that name.
+ */
+static void tell_before(struct flow_count *before, const struct flow_count *own,
+			const struct flow_count *counted, const struct flow_count *duplicate,
+			bool omits_header, bool removed)
+{
+	struct flow_count seen = *counted;
+
+	flow_count_add(&seen, duplicate);
+	if (own->skbs == 0)
+		return;
+	if (removed || own->skbs < seen.skbs)
+		flow_count_add(before, own);
+	else
+		*before = not_seen(own, &seen, omits_header);
+}
+
 static void interface_add(struct interface_row *row, const struct flow_interface *i)
 {
+	tell_before(&row->before_attach_tx, &i->before_attach_tx, &row->counted_tx,
+		    &row->duplicate_tx, row->omits_header_tx, row->removed);
+	tell_before(&row->before_attach_rx, &i->before_attach_rx, &row->counted_rx,
+		    &row->duplicate_rx, row->omits_header_rx, row->removed);
+	row->removed = i->removed;
+	row->omits_header_tx = i->omits_header_tx;
+	row->omits_header_rx = i->omits_header_rx;
 	flow_count_add(&row->counted_tx, &i->counted_tx);
 	flow_count_add(&row->counted_rx, &i->counted_rx);
 	flow_count_add(&row->duplicate_tx, &i->duplicate_tx);
 	flow_count_add(&row->duplicate_rx, &i->duplicate_rx);
-	flow_count_add(&row->before_attach_tx, &i->before_attach_tx);
-	flow_count_add(&row->before_attach_rx, &i->before_attach_rx);
 }
 
 static int add_interface(struct table *t, const struct flow_interface *i, bool other)
@@ -391,8 +435,9 @@ static int add_interface(struct table *t, const struct flow_interface *i, bool o
 	row = hashmap_put(t->interfaces, &key, NULL);
 	if (!row)
 		return -ENOMEM;
-	row->removed = i->removed;
 	row->exact = i->exact && key.ifindex != 0;
+	if (key.ifindex == 0)
+		row->removed = true; /* one after the other: what each tells is added */
 	interface_add(row, i);
 	return 0;
 }

@@ -93,6 +93,7 @@ struct interface_row {
 	struct flow_count duplicate_tx, duplicate_rx;
 	struct flow_count before_attach_tx, before_attach_rx;
 	bool removed, exact; /* as said last; whether it was exact is known once it is attached */
+	bool omits_header_tx, omits_header_rx;
 };
 
 #define TABLE_CHUNK_ROWS 256

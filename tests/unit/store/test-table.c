@@ -216,17 +216,62 @@ static void test_interface(void **state)
 				      .counted_rx = { 1, 60, 1, 60 } };
 	assert_int_equal(table_add(t, &record), 0); /* not attached yet */
 	i->exact = true;
-	i->before_attach_rx.skbs = 5;
+	i->before_attach_rx = (struct flow_count){ 5, 300, 5, 300 };
 	assert_int_equal(table_add(t, &record), 0);
 	i->removed = true;
-	i->before_attach_rx.skbs = 0;
+	i->before_attach_rx = (struct flow_count){ 0 };
 	assert_int_equal(table_add(t, &record), 0);
 	assert_int_equal(table_rows(t), 1);
 	table_each(t, keep_record, &record);
 	assert_int_equal(i->counted_rx.bytes, 180);
-	assert_int_equal(i->before_attach_rx.skbs, 5);
+	assert_int_equal(i->before_attach_rx.skbs, 4); /* of 5 one was counted */
 	assert_true(i->exact && i->removed);
 	assert_string_equal(i->name, "veth0");
+	table_free(t);
+}
+
+/* Its own counters stood at own when we attached; then one more packet of 60 bytes was counted. */
+static void attach(struct table *t, struct flow_interface i, uint64_t own)
+{
+	struct record record = { .kind = RECORD_INTERFACE, .interface = i };
+	uint64_t bytes = own * (60 - (i.omits_header_rx ? ETHERNET_HEADER_LEN : 0));
+
+	record.interface.before_attach_rx = (struct flow_count){ own, bytes, own, bytes };
+	record.interface.counted_rx = (struct flow_count){ 1, 60, 1, 60 };
+	assert_int_equal(table_add(t, &record), 0);
+}
+
+/* counted + before_attach = the interface's own counters, however often it was attached to. */
+static void test_interface_attached_again(void **state)
+{
+	const struct flow_interface eth = { .ifindex = 2, .name = "eth0" };
+	struct flow_interface lo = { .ifindex = 1, .name = "lo", .omits_header_rx = true };
+	struct record record;
+	struct table *t;
+
+	assert_int_equal(table_new(10, &t), 0);
+	attach(t, eth, 10);
+	attach(t, eth, 15);
+	attach(t, eth, 20);
+	table_each(t, keep_record, &record);
+	assert_int_equal(record.interface.counted_rx.skbs, 3);
+	assert_int_equal(record.interface.before_attach_rx.skbs, 18);
+	assert_int_equal(record.interface.before_attach_rx.bytes, 18 * 60);
+	attach(t, eth, 1); /* the machine was started again */
+	table_each(t, keep_record, &record);
+	assert_int_equal(record.interface.before_attach_rx.skbs, 19);
+	table_free(t);
+
+	assert_int_equal(table_new(10, &t), 0);
+	attach(t, lo, 10);
+	lo.removed = true;
+	attach(t, lo, 20);
+	lo.removed = false;
+	table_each(t, keep_record, &record);
+	assert_int_equal(record.interface.before_attach_rx.bytes, 19 * 46);
+	attach(t, lo, 30); /* another one of that name */
+	table_each(t, keep_record, &record);
+	assert_int_equal(record.interface.before_attach_rx.skbs, 19 + 30);
 	table_free(t);
 }
 
@@ -313,6 +358,7 @@ int main(void)
 		cmocka_unit_test(test_ranking),
 		cmocka_unit_test(test_floods),
 		cmocka_unit_test(test_interface),
+		cmocka_unit_test(test_interface_attached_again),
 		cmocka_unit_test(test_hostile_strings),
 		cmocka_unit_test(test_bytes_per_flow),
 	};
