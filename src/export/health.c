@@ -75,7 +75,7 @@ static int health_start(const struct export_env *env, const void *values, struct
 	e->env = env;
 	/* A port that cannot be had costs this endpoint only: status() says why. */
 	if (options->listen[0] == '\0')
-		snprintf(e->reason, sizeof(e->reason), "health.listen is empty");
+		snprintf(e->reason, sizeof(e->reason), "it is empty");
 	else
 		http_new(env->event, options->listen, routes, e, e->reason, sizeof(e->reason),
 			 &e->http);
@@ -87,7 +87,7 @@ static void health_status(const struct exporter *e, struct part_status *ret)
 {
 	*ret = (struct part_status){ .name = "health", .state = PART_ON };
 	if (!e->http)
-		part_degrade(ret, PART_OFF, "%s", e->reason);
+		part_degrade(ret, PART_OFF, "health.listen: %s", e->reason);
 }
 
 static void health_losses(const struct exporter *e,

@@ -341,7 +341,7 @@ static int prometheus_start(const struct export_env *env, const void *options,
 	}
 	/* A port that cannot be had costs this endpoint only: status() says why. */
 	if (e->options->listen[0] == '\0')
-		snprintf(e->reason, sizeof(e->reason), "exporters.prometheus.listen is empty");
+		snprintf(e->reason, sizeof(e->reason), "it is empty");
 	else
 		http_new(env->event, e->options->listen, routes, e, e->reason, sizeof(e->reason),
 			 &e->http);
@@ -355,7 +355,7 @@ static void prometheus_status(const struct exporter *e, struct part_status *ret)
 
 	*ret = (struct part_status){ .name = "prometheus", .state = PART_ON };
 	if (!e->http) {
-		part_degrade(ret, PART_OFF, "%s", e->reason);
+		part_degrade(ret, PART_OFF, "exporters.prometheus.listen: %s", e->reason);
 		return;
 	}
 	series_figures(e->series, &figures);
