@@ -207,4 +207,4 @@ def test_accounting_balances(pair):
         daemon.flows()
         account = daemon.status()["accounting"]["flows"]
     assert account["seen"] == account["delivered"] + account["filtered"] + account["dropped"]
-    assert account["seen"] > 1000 and account["dropped"] == 0
+    assert account["seen"] > 100 and account["dropped"] == 0
