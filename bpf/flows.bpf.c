@@ -16,12 +16,12 @@
  *   no packet falls between two readings, and no packet has to read a clock.
  * - No helper that reads kernel memory is used: loads under lockdown=confidentiality.
  */
+#include "wire/flows.h"
 #include "lib/interfaces.h"
 #include "lib/kernel.h"
 #include "lib/key.h"
 #include "lib/packet.h"
 #include "lib/socket.h"
-#include "wire/flows.h"
 
 #define VERDICT_NEXT (-1) /* TC_ACT_UNSPEC = TCX_NEXT */
 #define TRIES_MAX 8 /* look-ups for an owner per flow, hook and step */
@@ -79,12 +79,13 @@ struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__array(values, struct {
-		__uint(type, BPF_MAP_TYPE_ARRAY);
-		__uint(max_entries, 1);
-		__type(key, __u32);
-		__type(value, __u32);
-	});
+	__array(
+		values, struct {
+			__uint(type, BPF_MAP_TYPE_ARRAY);
+			__uint(max_entries, 1);
+			__type(key, __u32);
+			__type(value, __u32);
+		});
 } grace SEC(".maps");
 
 struct {

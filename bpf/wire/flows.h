@@ -9,7 +9,8 @@
 
 #include <linux/types.h>
 
-enum wire_role { /* same order as enum flow_role in src/model/flow.h */
+/* same order as enum flow_role in src/model/flow.h */
+enum wire_role {
 	WIRE_ROLE_WIRE,
 	WIRE_ROLE_VETH,
 	WIRE_ROLE_TUNNEL,
@@ -128,7 +129,8 @@ struct wire_namespace { /* with an attached interface, by inode */
 };
 _Static_assert(sizeof(struct wire_namespace) == 4, "wire_namespace");
 
-enum wire_untracked { /* same order as enum untracked_reason in src/model/flow.h */
+/* same order as enum untracked_reason in src/model/flow.h */
+enum wire_untracked {
 	WIRE_UNTRACKED_NOT_IP,
 	WIRE_UNTRACKED_PROTOCOL,
 	WIRE_UNTRACKED_MALFORMED,

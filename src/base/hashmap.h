@@ -33,7 +33,7 @@ void *hashmap_next(const struct hashmap *map, size_t *pos, const void **ret_key)
  * meet one again that it has met already. */
 void hashmap_remove_at(struct hashmap *map, size_t *pos);
 
-#define HASHMAP_FOREACH(map, pos, key, value)                                                      \
+#define HASHMAP_FOREACH(map, pos, key, value) \
 	for (size_t pos = 0; ((value) = hashmap_next(map, &pos, (const void **)&(key)));)
 
 static inline void hashmap_free_p(struct hashmap **map)

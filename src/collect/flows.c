@@ -91,8 +91,8 @@ static int on_prepare(void *userdata, const struct interface *interface,
 		      int ret_programs[TC_DIRECTIONS])
 {
 	struct collector *c = userdata;
-	const struct netns_ref *ns = netns_get(links_netns(interfaces_links(c->interfaces)),
-					       interface->link.netns);
+	const struct netns_ref *ns =
+		netns_get(links_netns(interfaces_links(c->interfaces)), interface->link.netns);
 	int r;
 
 	r = slots_prepare(c->slots, interface, ret_programs);
@@ -138,8 +138,7 @@ static void emit(struct collector *c, struct record *record)
 	c->env.emit(c->env.userdata, record);
 }
 
-static struct record_context context_of(const struct collector *c,
-					const struct wire_flow_key *key)
+static struct record_context context_of(const struct collector *c, const struct wire_flow_key *key)
 {
 	return (struct record_context){
 		.links = interfaces_links(c->interfaces),
@@ -149,7 +148,8 @@ static struct record_context context_of(const struct collector *c,
 }
 
 /* A SYN that nobody ever answered: a row without packets, for its state. */
-static void emit_failed(void *userdata, const struct wire_flow_key *key, struct connection *connection)
+static void emit_failed(void *userdata, const struct wire_flow_key *key,
+			struct connection *connection)
 {
 	struct collector *c = userdata;
 	struct record_context context = context_of(c, key);
@@ -388,8 +388,8 @@ static int on_slice(sd_event_source *source, void *userdata)
 
 static void on_drained(void *userdata)
 {
-	struct collector *c = (struct collector *)((char *)userdata -
-						   offsetof(struct collector, drain));
+	struct collector *c =
+		(struct collector *)((char *)userdata - offsetof(struct collector, drain));
 
 	if (c->drain.r < 0) {
 		drain_finish(c, c->drain.r);
@@ -473,14 +473,15 @@ static int set_program(struct collector *c, uint32_t hook, const struct bpf_prog
 {
 	int fd = bpf_program__fd(program);
 
-	return bpf_map_update_elem(bpf_map__fd(c->skel->maps.programs), &hook, &fd, BPF_ANY) < 0 ?
-		       -errno :
-		       0;
+	return bpf_map_update_elem(bpf_map__fd(c->skel->maps.programs), &hook, &fd, BPF_ANY) < 0
+		       ? -errno
+		       : 0;
 }
 
 static int configure(struct collector *c)
 {
-	struct wire_flows_settings *settings = (struct wire_flows_settings *)&c->skel->bss->settings;
+	struct wire_flows_settings *settings =
+		(struct wire_flows_settings *)&c->skel->bss->settings;
 	int r;
 
 	settings->protocols = c->options->protocols;
@@ -554,8 +555,9 @@ static void explain_refusal(struct collector *c, int r)
 			 "CAP_PERFMON and CAP_NET_ADMIN (before 5.8 CAP_SYS_ADMIN)%s%s",
 			 strerror(-r), message[0] ? "; libbpf says: " : "", message);
 	else
-		snprintf(c->off_reason, sizeof(c->off_reason), "cannot load the TC programs: %s%s%s",
-			 strerror(-r), message[0] ? "; libbpf says: " : "", message);
+		snprintf(c->off_reason, sizeof(c->off_reason),
+			 "cannot load the TC programs: %s%s%s", strerror(-r),
+			 message[0] ? "; libbpf says: " : "", message);
 }
 
 static int bring_up(struct collector *c)
@@ -632,11 +634,12 @@ static void flows_status(const struct collector *c, struct part_status *ret)
 	else
 		part_degrade(ret, PART_DEGRADED, "%s", c->drops_reason);
 	if (c->cap_felt)
-		part_degrade(ret, PART_DEGRADED,
-			     "memory.limit holds the flow table to %" PRIu64 " of max_flows' %" PRId64
-			     " flows per step, the rest is counted as untracked: raise memory.limit, or "
-			     "lower max_flows",
-			     c->cap, c->options->max_flows);
+		part_degrade(
+			ret, PART_DEGRADED,
+			"memory.limit holds the flow table to %" PRIu64 " of max_flows' %" PRId64
+			" flows per step, the rest is counted as untracked: raise memory.limit, or "
+			"lower max_flows",
+			c->cap, c->options->max_flows);
 }
 
 static void flows_account(const struct collector *c, struct accounting *ret)
@@ -668,8 +671,8 @@ static uint64_t flows_in_kernel(const struct collector *c)
 	const volatile struct wire_flows_settings *settings =
 		(const volatile struct wire_flows_settings *)&c->skel->bss->settings;
 
-	return c->draining ? settings->begun[0] + settings->begun[1] :
-			     settings->begun[settings->epoch & 1];
+	return c->draining ? settings->begun[0] + settings->begun[1]
+			   : settings->begun[settings->epoch & 1];
 }
 
 static uint64_t flows_bpf_bytes(const struct collector *c)
@@ -704,8 +707,7 @@ static void flows_metrics(const struct collector *c, struct metric_sink *sink)
 		.count = c->duration_count,
 	};
 
-	metric_emit(sink, METRIC_BPF_MAP_UTILIZATION, map,
-		    100.0 * c->flows_last / c->cap);
+	metric_emit(sink, METRIC_BPF_MAP_UTILIZATION, map, 100.0 * c->flows_last / c->cap);
 	metric_emit(sink, METRIC_BATCH_SIZE, collector, c->batch);
 	metric_emit(sink, METRIC_ERRORS, error, c->errors);
 	metric_emit(sink, METRIC_OVERFLOW_FLOWS, NULL, c->drain.overflowed);

@@ -157,8 +157,8 @@ static void encode_interfaces(struct byte_writer *w, const struct table *t)
 		write_number(w, key->ifindex);
 		write_string(w, key->name);
 		write_byte(w, (uint8_t)key->role);
-		write_byte(w, (uint8_t)(row->removed | row->exact << 1 |
-					row->omits_header_tx << 2 | row->omits_header_rx << 3));
+		write_byte(w, (uint8_t)(row->removed | row->exact << 1 | row->omits_header_tx << 2 |
+					row->omits_header_rx << 3));
 		encode_count(w, &row->counted_tx);
 		encode_count(w, &row->counted_rx);
 		encode_count(w, &row->duplicate_tx);

@@ -234,8 +234,8 @@ static int run_iterator(struct bpf_program *program)
 static void scan_job(void *arg)
 {
 	struct sockets *s = arg;
-	struct bpf_program *program = s->scan == SCAN_STORAGE ? s->skel->progs.sockets_scan :
-								s->skel->progs.sockets_scan_claims;
+	struct bpf_program *program = s->scan == SCAN_STORAGE ? s->skel->progs.sockets_scan
+							      : s->skel->progs.sockets_scan_claims;
 
 	s->skel->bss->scan_listeners = 1;
 	if (run_iterator(program) < 0)
@@ -337,27 +337,31 @@ bool sockets_complete(const struct sockets *s)
 void sockets_status(const struct sockets *s, struct part_status *status)
 {
 	if (!s->skel) {
-		part_degrade(status, PART_DEGRADED,
-			     "flows are not named by process: the socket programs did not load (%s)",
-			     s->load_error);
+		part_degrade(
+			status, PART_DEGRADED,
+			"flows are not named by process: the socket programs did not load (%s)",
+			s->load_error);
 		return;
 	}
 	if (s->creation)
 		part_add_rung(status, "cgroup");
 	else
-		part_degrade(status, PART_DEGRADED,
-			     "new sockets are not named: cannot attach to the cgroup v2 hierarchy (%s)",
-			     s->creation_error);
+		part_degrade(
+			status, PART_DEGRADED,
+			"new sockets are not named: cannot attach to the cgroup v2 hierarchy (%s)",
+			s->creation_error);
 	if (s->accept != ACCEPT_NONE)
 		part_add_rung(status, accept_names[s->accept]);
 	else
-		part_degrade(status, PART_DEGRADED,
-			     "an accepted connection is named after its listener's process: no hook for "
-			     "accept() is granted (fentry, kprobe and tracepoints were refused%s)",
-			     streq(s->config.hooks, "auto") ? "" : " or hooks: forbids them");
+		part_degrade(
+			status, PART_DEGRADED,
+			"an accepted connection is named after its listener's process: no hook for "
+			"accept() is granted (fentry, kprobe and tracepoints were refused%s)",
+			streq(s->config.hooks, "auto") ? "" : " or hooks: forbids them");
 	if (s->scan == SCAN_NONE)
 		part_degrade(status, PART_DEGRADED,
-			     "connections older than the daemon are not named: iter/task_file was refused");
+			     "connections older than the daemon are not named: iter/task_file was "
+			     "refused");
 }
 
 uint64_t sockets_bpf_bytes(const struct sockets *s)
