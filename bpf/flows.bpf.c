@@ -23,9 +23,9 @@
 #include "lib/packet.h"
 #include "lib/socket.h"
 
+#define PACKET_LOOPBACK 5 /* <linux/if_packet.h> */
 #define VERDICT_NEXT (-1) /* TC_ACT_UNSPEC = TCX_NEXT */
 #define TRIES_MAX 8 /* look-ups for an owner per flow, hook and step */
-#define TCP_HEALTH_EVERY 16 /* packets; a power of two */
 
 volatile struct wire_flows_settings settings = {};
 
@@ -374,32 +374,44 @@ static __noinline int attribute(struct __sk_buff *skb, struct wire_flow *flow,
 	return 0;
 }
 
-/* Reads round trip time and retransmits from the sender's socket. A retransmit is counted in the
- * flow that reads it first: the socket remembers how many were. */
-static __noinline int tcp_health(struct __sk_buff *skb, struct wire_flow *flow)
+/* A retransmit is counted in the flow that reads it first: the socket remembers how many were. */
+static __noinline int retransmits_add(struct bpf_sock *sk, struct wire_flow *flow, __u32 total)
 {
-	struct bpf_sock *sk = skb->sk;
 	struct wire_socket *known;
-	struct bpf_tcp_sock *tcp;
-	__u32 retransmits;
 
 	if (!sk || !flow)
 		return 0;
-	sk = bpf_sk_fullsock(sk);
-	if (!sk)
-		return 0;
-	tcp = bpf_tcp_sock(sk);
-	if (!tcp)
-		return 0;
-	if (tcp->srtt_us)
-		flow->rtt_us = tcp->srtt_us >> 3;
-	retransmits = tcp->total_retrans;
 	known = bpf_sk_storage_get(&sockets, sk, NULL, 0);
-	if (known && retransmits != known->retransmits) {
-		__sync_fetch_and_add(&flow->retransmits, retransmits - known->retransmits);
-		known->retransmits = retransmits;
+	if (known && total != known->retransmits) {
+		__sync_fetch_and_add(&flow->retransmits, total - known->retransmits);
+		known->retransmits = total;
 	}
 	return 0;
+}
+
+/* Reads round trip time and retransmits from the sender's socket: at each packet, because a
+ * connection may end without another one (the kernel counts a retransmit before it sends it). */
+static __always_inline void tcp_health(struct __sk_buff *skb, struct wire_flow *flow, __u32 sender)
+{
+	struct bpf_sock *sk = skb->sk;
+	struct bpf_tcp_sock *tcp;
+	__u32 total;
+
+	if (!sk)
+		return;
+	sk = bpf_sk_fullsock(sk);
+	if (!sk)
+		return;
+	tcp = bpf_tcp_sock(sk);
+	if (!tcp)
+		return;
+	if (tcp->srtt_us)
+		flow->rtt_us = tcp->srtt_us >> 3;
+	total = tcp->total_retrans;
+	if (flow->retransmits_read[sender] == (__u16)total)
+		return;
+	flow->retransmits_read[sender] = total;
+	retransmits_add(sk, flow, total);
 }
 
 static __always_inline void *table_lookup(__u32 epoch, const struct wire_flow_key *key)
@@ -520,9 +532,7 @@ static __always_inline void flow_update(struct __sk_buff *skb, struct wire_flow 
 		flow->tcp_flags[sender] |= flags;
 	if (flags & TCP_RST && seen->counts)
 		__sync_fetch_and_add(&flow->resets, 1);
-	if (flags & (TCP_SYN | TCP_FIN | TCP_RST) ||
-	    (flow->sent[sender].skbs & (TCP_HEALTH_EVERY - 1)) == 1)
-		tcp_health(skb, flow);
+	tcp_health(skb, flow, sender);
 }
 
 /*
@@ -581,6 +591,9 @@ static __always_inline int see(struct __sk_buff *skb, __u32 hook)
 	__u32 slot = skb->tc_classid, index;
 	int reason;
 
+	/* The copy that a sender of multicast or broadcast gets of its own: no interface counts it. */
+	if (hook == WIRE_INGRESS && skb->pkt_type == PACKET_LOOPBACK)
+		return VERDICT_NEXT;
 	seen.epoch = settings.epoch;
 	index = slot << 1 | (seen.epoch & 1);
 	interface = bpf_map_lookup_elem(&interfaces, &slot);

@@ -91,7 +91,9 @@ struct wire_flow {
 	__u8 settled[2]; /* by enum wire_hook: nothing more to look up there */
 	__u8 tries[2]; /* by enum wire_hook: look-ups made */
 	__u8 first_sender; /* end that sent the first packet of this step */
-	__u8 unused[5];
+	__u8 unused;
+	/* By sending end: its socket's total of retransmits when it was last read, the lower half. */
+	__u16 retransmits_read[2];
 };
 _Static_assert(sizeof(struct wire_flow) == 160, "wire_flow");
 

@@ -77,6 +77,9 @@ struct collect_ops {
 	 * once it was felt. Called at the start and whenever the share changes. */
 	void (*budget)(struct collector *c, uint64_t bytes);
 
+	/* A process forked or executed in the network namespace (inode). May be NULL. */
+	void (*on_process)(struct collector *c, pid_t pid, uint64_t netns);
+
 	/* Removes from the kernel what an earlier run left behind (ebpfobsd --cleanup and the next
 	 * start); runtime_dir says what that was. May be NULL. */
 	int (*cleanup)(const char *runtime_dir);

@@ -33,6 +33,7 @@
 #define SLICE 1000 /* records per turn of the loop: 2 to 5 ms */
 #define OVERFLOW_PER_STEP 1000 /* packets that may go through the ring when the table is full */
 #define CAP_LEAST 64
+#define AUDIT_NS (60 * NSEC_PER_SEC)
 
 /* What one flow of a step takes at the worst: an element of the table (48 + 40 + 160), its copy while
  * a drain is under way (200), and its connection in a table between three eighths and three quarters
@@ -64,6 +65,7 @@ struct collector {
 	struct flows_drain drain;
 	struct slot_note notes[INTERFACES_DEFAULT + 1];
 	uint64_t runs; /* drains finished */
+	uint64_t audited_ns; /* when we last looked for what runs before our programs */
 	uint64_t cap; /* flows per step that the memory limit allows; at most options->max_flows */
 	bool cap_felt; /* flows found no room because of it */
 	uint64_t flows_last; /* in the last drain: what the table holds at about */
@@ -366,6 +368,10 @@ static void emit_rest(struct collector *c)
 		emit_interface(c, c->drain.slots[i], &c->drain.interfaces[i]);
 	for (size_t i = 0; i < c->drain.n_slots; i++)
 		advance_removed(c, c->drain.slots[i]);
+	if (now_ns(CLOCK_MONOTONIC) - c->audited_ns > AUDIT_NS) {
+		c->audited_ns = now_ns(CLOCK_MONOTONIC);
+		interfaces_audit(c->interfaces);
+	}
 	if (c->connections)
 		connections_expire(c->connections, now_ns(CLOCK_MONOTONIC), emit_failed, c);
 }
@@ -714,6 +720,12 @@ static void flows_metrics(const struct collector *c, struct metric_sink *sink)
 	sink->histogram(sink, METRIC_COLLECTION_DURATION, collector, &duration);
 }
 
+static void flows_on_process(struct collector *c, pid_t pid, uint64_t netns)
+{
+	if (c->interfaces)
+		netns_hint(links_netns(interfaces_links(c->interfaces)), pid, netns);
+}
+
 const struct collect_ops collect_flows = {
 	.name = "flows",
 	.options = &flows_options_group,
@@ -726,5 +738,6 @@ const struct collect_ops collect_flows = {
 	.metrics = flows_metrics,
 	.bpf_bytes = flows_bpf_bytes,
 	.budget = flows_budget,
+	.on_process = flows_on_process,
 	.cleanup = interfaces_cleanup,
 };

@@ -109,6 +109,15 @@ static int start_enrich(struct manager *m)
 	return enrich_new(m->inventory, ranges, n, &m->enrich);
 }
 
+static void on_process(void *userdata, pid_t pid, uint64_t netns)
+{
+	struct manager *m = userdata;
+
+	for (size_t i = 0; i < m->n_collectors; i++)
+		if (m->collectors[i].ops->on_process)
+			m->collectors[i].ops->on_process(m->collectors[i].collector, pid, netns);
+}
+
 static int start_shared(struct manager *m)
 {
 	const struct hooks_options *hooks = manager_options(m, &hooks_options);
@@ -124,6 +133,8 @@ static int start_shared(struct manager *m)
 		.bpf = m->bpf,
 		.inventory = m->inventory,
 		.scope = m->scope,
+		.netns_hint = on_process,
+		.userdata = m,
 	};
 	int r;
 

@@ -13,7 +13,7 @@
 #define LINK_KIND_LEN 16
 
 /*
- * How to turn what TC sees into what the interface counts (notes/network.md §13), per direction:
+ * How to turn what TC sees into what the interface counts, per direction:
  *
  *	packets = wire ? count.packets : count.skbs
  *	bytes   = (wire ? count.bytes_wire : count.bytes) - omitted * packets

@@ -85,6 +85,15 @@ def test_udp_ipv6_fragments_and_icmp(pair):
         sandbox.run(a, "ping", "-c", "10", "-i", "0.05", "10.77.0.2")
         sandbox.run(a, "ping", "-c", "5", "-i", "0.05", "-s", "4000", "10.77.0.2")
         sandbox.run(a, "ping", "-c", "5", "-i", "0.05", "-s", "4000", "fd77:0::2")
+        # The sender of multicast that is in the group hears itself, which the interface does not count.
+        sandbox.run(a, "python3", "-c", """
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('', 5007))
+group = socket.inet_aton('224.1.1.1') + socket.inet_aton('10.77.0.1')
+s.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group)
+s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton('10.77.0.1'))
+for i in range(5): s.sendto(b'x' * 40, ('224.1.1.1', 5007)); s.recv(100)
+""")
         all_quiet((a, "eth0"), (b, "eth0"))
         flows = daemon.flows()
     check_roles(flows)

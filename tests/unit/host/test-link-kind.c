@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Kinds of interfaces: role, header, and the units of their counters (notes/network.md section 13). */
+/* Kinds of interfaces: role, header, and the units of their counters. */
 #include <net/if_arp.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -59,7 +59,7 @@ static const struct link_offloads pair_gro = { .tso = true,
 					       .peer_gro = true };
 static const struct link_offloads from_no_tso = { .tso = true, .gro = true, .peer_seen = true };
 
-/* What was measured: the table in notes/network.md section 13, and TCP over pairs on 6.18. */
+/* What was measured on 6.18: single packets, and TCP over pairs. */
 static const struct {
 	const char *kind;
 	uint16_t type;
