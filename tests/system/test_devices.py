@@ -12,6 +12,7 @@ from harness import Daemon, netns_inode, quiet, run
 
 # By namespace alone: what carries a tunnel's packets belongs to no process.
 CONFIG = {"scope": {"cgroup": []}, "collectors": {"flows": {"interval": "1s"}}}
+KERNEL = tuple(int(n) for n in os.uname().release.split(".")[:2])
 N = 200
 PORT = 9000
 
@@ -82,6 +83,9 @@ def through_device(pair):
     ("ipip", ("local", "{local}", "remote", "{remote}"), (), 0, 0),
 ], ids=["vlan", "vxlan", "geneve", "ipip"])
 def test_tunnel(pair, kind, options, on, rx_omits, tx_omits):
+    if kind == "ipip" and KERNEL < (6, 1):
+        # Its rx is untracked there, and 34 bytes a packet more (tests/system/net/test_units.py).
+        pytest.skip("old kernels hand TC the outer header of what an L3 tunnel received, too")
     add_device(pair, kind, *options, on=on)
     flows = through_device(pair)
     for ns in pair[1:]:

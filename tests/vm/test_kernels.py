@@ -19,7 +19,6 @@ BUILD = os.path.abspath(os.environ.get("EBPFOBS_BUILD", "build"))
 KERNELS = ["5.10", "6.1", "6.12", "6.18", "newest"]
 RUNGS = ["tests/system/test_rungs.py"]
 ESSENTIALS = RUNGS + [
-    "tests/system/test_devices.py",
     "tests/system/test_flows.py::test_udp_ipv6_fragments_and_icmp",
     "tests/system/test_flows.py::test_bridge_counts_once_per_role",
 ]
