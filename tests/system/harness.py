@@ -101,7 +101,8 @@ class Sandbox:
         self.namespaces.append(full)
         # The kernel's own chatter (router solicitations, multicast reports) is over at once, so that
         # a quiet interface stays quiet.
-        for key, value in (("router_solicitations", 0), ("mldv2_unsolicited_report_interval", 10)):
+        for key, value in (("router_solicitations", 0), ("mldv2_unsolicited_report_interval", 10),
+                           ("accept_dad", 0)):  # reports follow a second later, when it is over
             run("ip", "netns", "exec", full, "sysctl", "-qw",
                 f"net.ipv6.conf.default.{key}={value}")
         run("ip", "-n", full, "link", "set", "lo", "up")
@@ -116,6 +117,14 @@ class Sandbox:
                 run("ip", "-n", ns, "addr", "add", f"{net}.{host}/24", "dev", dev)
                 run("ip", "-n", ns, "addr", "add", f"{prefix6}::{host}/64", "dev", dev, "nodad")
             run("ip", "-n", ns, "link", "set", dev, "up")
+            self.keep_neighbours(ns, dev)
+
+    def keep_neighbours(self, ns, dev):
+        """The kernel asks again for a neighbour 5 s after it was used: a packet too many for a test
+        that compares counters read one after the other, where it is slow."""
+        for family in ("ipv4", "ipv6"):
+            run("ip", "netns", "exec", ns, "sysctl", "-qw",
+                f"net.{family}.neigh.{dev}.delay_first_probe_time=3600")
 
     def _argv(self, ns, argv, cgroup=None):
         procs = f"{cgroup_mount()}{cgroup or self.cgroup}/cgroup.procs"

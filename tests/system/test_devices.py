@@ -25,7 +25,7 @@ def lacking(what):
 
 def add_device(pair, kind, *options, on=()):
     """Makes d0 at both ends of a pair: 10.90.0.1 and 10.90.0.2. In options {local} and {remote}."""
-    _, a, b = pair
+    sandbox, a, b = pair
     for ns, local, remote in ((a, 1, 2), (b, 2, 1)):
         words = [o.format(local=f"10.77.0.{local}", remote=f"10.77.0.{remote}") for o in options]
         try:
@@ -36,6 +36,7 @@ def add_device(pair, kind, *options, on=()):
             raise
         run("ip", "-n", ns, "addr", "add", f"10.90.0.{local}/24", "dev", "d0")
         run("ip", "-n", ns, "link", "set", "d0", "up")
+        sandbox.keep_neighbours(ns, "d0")
 
 
 def serve_udp(sandbox, ns):
