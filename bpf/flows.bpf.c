@@ -218,6 +218,24 @@ static __always_inline struct wire_socket *claim_take(struct bpf_sock *sk)
 	return known;
 }
 
+static __always_inline struct wire_socket *socket_known(struct bpf_sock *sk)
+{
+	struct wire_socket *known = claim_take(sk);
+
+	return known ? known : bpf_sk_storage_get(&sockets, sk, NULL, 0);
+}
+
+/* A socket that nobody in scope is known to have made. */
+static __always_inline __u8 unknown_kind(const struct bpf_sock *sk, __u8 protocol)
+{
+	if (is_orphan(sk))
+		return WIRE_OWNER_ORPHAN;
+	/* The kernel's own, with which it answers. */
+	if (protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6)
+		return WIRE_OWNER_KERNEL;
+	return WIRE_OWNER_UNKNOWN;
+}
+
 /*
  * What skb->sk tells about the sender: at egress, and at the ingress of a veth, to which the skb
  * comes with its socket (kernel commit 9c4c325252c5).
@@ -229,6 +247,7 @@ static __always_inline int attribute_sender(struct __sk_buff *skb, struct wire_f
 	struct wire_owner *end = &flow->end[sender];
 	struct bpf_sock *sk = skb->sk;
 	struct wire_socket *known;
+	int has_port = 1;
 	__u8 side;
 
 	if (!sk) {
@@ -238,19 +257,30 @@ static __always_inline int attribute_sender(struct __sk_buff *skb, struct wire_f
 				  0);
 		return 0;
 	}
+	if (key->protocol == IPPROTO_TCP || key->protocol == IPPROTO_UDP)
+		has_port = sk->src_port == key->port[sender];
+	if (has_port && sk->state == STATE_TIME_WAIT) /* from 6.13 on it comes with its answer */
+		owner_set(end, NULL, WIRE_OWNER_TIME_WAIT, 0);
 	sk = bpf_sk_fullsock(sk);
 	if (!sk) /* the request socket of a SYN-ACK */
 		return 0;
+	if (sk->family != AF_INET && sk->family != AF_INET6) {
+		owner_set(end, NULL, WIRE_OWNER_PACKET, 0);
+		return 0;
+	}
 	/* A receiver's socket may be set too, by early demux or another program. */
-	if ((key->protocol == IPPROTO_TCP || key->protocol == IPPROTO_UDP) &&
-	    sk->src_port != key->port[sender])
+	if (!has_port && sk->type != SOCKET_RAW)
 		return 0;
-	known = claim_take(sk);
-	if (!known)
-		known = bpf_sk_storage_get(&sockets, sk, NULL, 0);
+	known = socket_known(sk);
 	if (!known) {
-		owner_set(end, NULL, is_orphan(sk) ? WIRE_OWNER_ORPHAN : WIRE_OWNER_UNKNOWN, 0);
+		/* Without the port: the kernel's, for RST and the like. */
+		if (has_port)
+			owner_set(end, NULL, unknown_kind(sk, key->protocol), 0);
 		return 0;
+	}
+	if (!has_port) {
+		owner_set(end, &known->owner, WIRE_OWNER_PROCESS, 0);
+		return 1;
 	}
 	side = socket_side(sk, known);
 	/* A TCP socket of its own that sends is one that connected. */
@@ -304,13 +334,16 @@ static __always_inline void receiver_tcp(struct __sk_buff *skb, struct wire_owne
 		owner_set(end, NULL, WIRE_OWNER_TIME_WAIT, 0);
 	full = bpf_sk_fullsock(sk);
 	if (full) {
-		known = bpf_sk_storage_get(&sockets, full, NULL, 0);
+		known = socket_known(full);
+		/* What it accepts inherits no side: which one it is on is to be found out. */
+		if (known && full->state == STATE_LISTEN)
+			known->owner.side = WIRE_SIDE_UNKNOWN;
 		if (!known)
-			owner_set(end, NULL, WIRE_OWNER_UNKNOWN, 0);
-		else if (known->owner.side != WIRE_SIDE_UNKNOWN)
-			owner_set(end, &known->owner, WIRE_OWNER_PROCESS, known->owner.side);
+			owner_set(end, NULL, unknown_kind(full, IPPROTO_TCP), 0);
 		else if (full->state == STATE_LISTEN)
 			owner_set(end, &known->owner, WIRE_OWNER_LISTENER, WIRE_SIDE_SERVER);
+		else if (known->owner.side != WIRE_SIDE_UNKNOWN)
+			owner_set(end, &known->owner, WIRE_OWNER_PROCESS, known->owner.side);
 		else /* its cookie cannot be asked for here; egress will tell */
 			owner_set(end, &known->owner, WIRE_OWNER_INHERITED, 0);
 	}
@@ -328,7 +361,7 @@ static __always_inline void receiver_udp(struct __sk_buff *skb, struct wire_owne
 		owner_set(end, NULL, WIRE_OWNER_NO_SOCKET, 0);
 		return;
 	}
-	known = bpf_sk_storage_get(&sockets, sk, NULL, 0);
+	known = socket_known(sk);
 	if (known)
 		owner_set(end, &known->owner, WIRE_OWNER_PROCESS, socket_side(sk, known));
 	else
@@ -355,7 +388,15 @@ static __always_inline int attribute_receiver(struct __sk_buff *skb, struct wire
 	return end->kind == WIRE_OWNER_PROCESS;
 }
 
-/* how: bit 0 the hook, bit 1 the sender */
+static __always_inline int has_owner(const struct wire_flow *flow)
+{
+	return flow->end[0].kind >= WIRE_OWNER_LISTENER || flow->end[1].kind >= WIRE_OWNER_LISTENER;
+}
+
+/*
+ * how: bit 0 the hook, bit 1 the sender. True: an owner is known. (If nobody used the result the
+ * compiler would leave in its register what the verifier may refuse to see returned.)
+ */
 static __noinline int attribute(struct __sk_buff *skb, struct wire_flow *flow,
 				const struct wire_flow_key *key, __u32 how)
 {
@@ -371,7 +412,7 @@ static __noinline int attribute(struct __sk_buff *skb, struct wire_flow *flow,
 	flow->tries[hook]++;
 	if (settled || flow->tries[hook] >= TRIES_MAX)
 		flow->settled[hook] = 1;
-	return 0;
+	return has_owner(flow);
 }
 
 /* A retransmit is counted in the flow that reads it first: the socket remembers how many were. */
@@ -481,12 +522,6 @@ static __always_inline int overflow_send(const struct wire_flow_key *key,
 	return 1;
 }
 
-static __always_inline int in_scope(const struct wire_flow *flow)
-{
-	return !settings.scope_by_owner || flow->end[0].kind >= WIRE_OWNER_LISTENER ||
-	       flow->end[1].kind >= WIRE_OWNER_LISTENER;
-}
-
 /* The first packet of a flow in this step. Returns the flow, or NULL with the packet accounted. */
 static __always_inline struct wire_flow *flow_begin(struct __sk_buff *skb,
 						    const struct wire_interface *interface,
@@ -502,8 +537,7 @@ static __always_inline struct wire_flow *flow_begin(struct __sk_buff *skb,
 	__builtin_memset(flow, 0, sizeof(*flow));
 	flow->first_ns = bpf_ktime_get_ns();
 	flow->first_sender = seen->sender;
-	attribute(skb, flow, key, seen->hook | seen->sender << 1);
-	if (!in_scope(flow)) {
+	if (!attribute(skb, flow, key, seen->hook | seen->sender << 1) && settings.scope_by_owner) {
 		if (seen->counts)
 			untracked_count(interface, WIRE_UNTRACKED_FILTERED, seen);
 		return NULL;

@@ -31,7 +31,10 @@ static __always_inline int tell(__u32 what, struct task_struct *task)
 {
 	struct wire_process_event *e;
 
-	if (!scope_has_task(task))
+	/* An exiting task has left its namespaces already. */
+	__u32 netns = what == WIRE_PROCESS_EXIT ? 0 : task->nsproxy->net_ns->ns.inum;
+
+	if (!scope_has_task(task) || (netns && !scope_has_netns(netns)))
 		return 0;
 	e = bpf_ringbuf_reserve(&process_events, sizeof(*e), 0);
 	if (!e) {
@@ -43,8 +46,7 @@ static __always_inline int tell(__u32 what, struct task_struct *task)
 	e->ppid = task->real_parent->tgid;
 	e->start_ns = task->group_leader->start_boottime;
 	e->cgroup_id = task->cgroups->dfl_cgrp->kn->id;
-	/* An exiting task has left its namespaces already. */
-	e->netns = what == WIRE_PROCESS_EXIT ? 0 : task->nsproxy->net_ns->ns.inum;
+	e->netns = netns;
 	__builtin_memcpy(e->comm, task->comm, sizeof(e->comm));
 	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
 	return 0;

@@ -5,7 +5,7 @@
  *
  * - socket_create runs in socket(): attached to the cgroups in scope, price paid once per socket.
  * - An accepted socket starts as a clone of its listener's entry. Who accepted it is written by
- *   accept_fexit, or noted in "claims" by accept_return and accept_syscall*, which cannot reach
+ *   accept_fexit, or noted in "claims" by accept_graft and accept_syscall*, which cannot reach
  *   SK_STORAGE (the user side loads the cheapest that the kernel grants).
  * - sockets_scan goes over the sockets that were there before, at the start.
  */
@@ -27,7 +27,10 @@ struct {
 
 static __always_inline void owner_is_current(struct wire_owner *owner)
 {
-	owner->tgid = bpf_get_current_pid_tgid() >> 32;
+	__u64 pid_tgid = bpf_get_current_pid_tgid();
+
+	owner->tgid = pid_tgid >> 32;
+	owner->thread = owner->tgid != (__u32)pid_tgid;
 	owner->cgroup_id = bpf_get_current_cgroup_id();
 	owner->kind = WIRE_OWNER_PROCESS;
 	bpf_get_current_comm(owner->comm, sizeof(owner->comm));
@@ -53,23 +56,27 @@ int socket_create(struct bpf_sock *ctx)
 	return 1;
 }
 
-static __always_inline int socket_bound(struct bpf_sock *ctx)
+/* Only a port that was asked for makes a server: many clients bind to port 0. */
+static __always_inline int socket_bound(struct bpf_sock_addr *ctx)
 {
-	struct wire_socket *known = bpf_sk_storage_get(&sockets, ctx, NULL, 0);
+	struct wire_socket *known;
 
+	if (!ctx->sk)
+		return 1;
+	known = bpf_sk_storage_get(&sockets, ctx->sk, NULL, 0);
 	if (known)
-		known->bound = 1;
+		known->bound = ctx->user_port != 0;
 	return 1;
 }
 
-SEC("cgroup/post_bind4")
-int socket_bind4(struct bpf_sock *ctx)
+SEC("cgroup/bind4")
+int socket_bind4(struct bpf_sock_addr *ctx)
 {
 	return socket_bound(ctx);
 }
 
-SEC("cgroup/post_bind6")
-int socket_bind6(struct bpf_sock *ctx)
+SEC("cgroup/bind6")
+int socket_bind6(struct bpf_sock_addr *ctx)
 {
 	return socket_bound(ctx);
 }
@@ -105,8 +112,12 @@ static __always_inline void claim(struct sock *sk)
 {
 	struct wire_claim claim = {};
 	__u64 address = (__u64)sk;
+	__u16 family;
 
-	if (!sk || !scope_has_current() ||
+	if (!sk || !scope_has_current())
+		return;
+	family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	if ((family != AF_INET && family != AF_INET6) ||
 	    !scope_has_netns(BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum)))
 		return;
 	claim.local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
@@ -116,10 +127,13 @@ static __always_inline void claim(struct sock *sk)
 	bpf_map_update_elem(&claims, &address, &claim, BPF_ANY);
 }
 
-SEC("kretprobe/inet_csk_accept")
-int accept_return(struct pt_regs *ctx)
+/* Called by accept() with the new socket. Not a return probe of inet_csk_accept(): that one is under
+ * way while a process waits, and the kernel keeps note of as few as one per CPU (of four preforked
+ * workers two were missed). */
+SEC("kprobe/security_sock_graft")
+int accept_graft(struct pt_regs *ctx)
 {
-	claim((struct sock *)PT_REGS_RC(ctx));
+	claim((struct sock *)PT_REGS_PARM1(ctx));
 	return 0;
 }
 

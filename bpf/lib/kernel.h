@@ -170,6 +170,8 @@ struct bpf_iter__task_file {
 #pragma clang attribute pop
 #endif
 
+#define SOCKET_RAW 3 /* SOCK_RAW, the same number everywhere */
+
 /* TCP states (include/net/tcp_states.h). */
 #define STATE_ESTABLISHED 1
 #define STATE_FIN_WAIT1 4

@@ -49,10 +49,11 @@ _Static_assert(sizeof(struct wire_count) == 32, "wire_count");
 enum wire_owner_kind {
 	WIRE_OWNER_NOT_ASKED, /* no packet has passed a hook that could tell */
 	WIRE_OWNER_FORWARDED, /* came in through another interface */
-	WIRE_OWNER_NO_SOCKET, /* none matches: nobody listens, or the address is not here */
 	WIRE_OWNER_KERNEL, /* sent by no socket, or by one that no process made */
+	WIRE_OWNER_NO_SOCKET, /* none matches: nobody listens, or the address is not here */
 	WIRE_OWNER_TIME_WAIT,
 	WIRE_OWNER_ORPHAN, /* closed by its process, the kernel still sends */
+	WIRE_OWNER_PACKET, /* sent through a packet socket: whose they are is not known */
 	WIRE_OWNER_UNKNOWN, /* a socket whose maker we did not see */
 	WIRE_OWNER_LISTENER, /* the listener that the packet is for */
 	WIRE_OWNER_INHERITED, /* accepted, but not yet seen in accept(): the listener's owner */
@@ -70,7 +71,8 @@ struct wire_owner {
 	__u32 tgid;
 	__u8 kind; /* enum wire_owner_kind */
 	__u8 side; /* enum wire_side */
-	__u16 unused;
+	__u8 thread; /* 1: comm is that of a thread, not of the process */
+	__u8 unused;
 	char comm[16];
 };
 _Static_assert(sizeof(struct wire_owner) == 32, "wire_owner");

@@ -14,7 +14,7 @@ struct wire_socket {
 	struct wire_owner owner;
 	__u64 cookie; /* of the socket that this was written for; 0: not told apart */
 	__u32 retransmits; /* those already counted in a flow */
-	__u8 bound; /* 1: bind() was called */
+	__u8 bound; /* 1: bind() to a port was called */
 	__u8 unused[3];
 };
 _Static_assert(sizeof(struct wire_socket) == 48, "wire_socket");

@@ -541,15 +541,29 @@ static int compare_addresses(const void *a, const void *b)
 	return ip_compare(a, b);
 }
 
+static bool has_address(const struct watched *watched, const struct ip_address *address)
+{
+	return watched->addresses.n > 0 &&
+	       bsearch(address, watched->addresses.addresses, watched->addresses.n,
+		       sizeof(*address), compare_addresses);
+}
+
 bool links_is_local(const struct links *links, uint64_t netns, const struct ip_address *address)
 {
 	const struct watched *watched = hashmap_get(links->watched, &netns);
 
-	if (ip_is_loopback(address))
-		return true;
-	return watched && watched->addresses.n > 0 &&
-	       bsearch(address, watched->addresses.addresses, watched->addresses.n,
-		       sizeof(*address), compare_addresses);
+	return ip_is_loopback(address) || (watched && has_address(watched, address));
+}
+
+bool links_is_known(const struct links *links, const struct ip_address *address)
+{
+	const struct watched *watched;
+	const uint64_t *inode;
+
+	HASHMAP_FOREACH(links->watched, pos, inode, watched)
+		if (has_address(watched, address))
+			return true;
+	return false;
 }
 
 struct links_stats links_stats(const struct links *links)

@@ -36,14 +36,14 @@ enum flow_side {
 /* Why no process owns the local end. */
 enum flow_unowned {
 	FLOW_OWNED,
-	FLOW_UNOWNED_UNKNOWN,
-	FLOW_UNOWNED_FORWARDED, /* neither end is on this host (in this namespace) */
+	FLOW_UNOWNED_UNKNOWN, /* sent through a packet socket, or the owner is out of scope */
+	FLOW_UNOWNED_FORWARDED, /* neither end is in this namespace, it only passes by */
 	FLOW_UNOWNED_KERNEL, /* the kernel's own: echo replies, neighbour discovery, NFS, wireguard */
 	FLOW_UNOWNED_TIME_WAIT, /* the socket's owner closed it, the kernel still answers */
 	FLOW_UNOWNED_NO_LISTENER, /* nobody listens: RST or ICMP unreachable is the answer */
 	FLOW_UNOWNED_ORPHAN, /* the process is gone, the kernel still sends its last bytes */
 	FLOW_UNOWNED_MULTICAST, /* multicast or broadcast: any number of readers */
-	FLOW_UNOWNED_OTHER_NAMESPACE, /* the end lives in a namespace that is not observed */
+	FLOW_UNOWNED_OTHER_NAMESPACE, /* behind a veth, in a namespace that is not observed */
 	FLOW_UNOWNED_FRAGMENT, /* not the first fragment: no ports to go by */
 	FLOW_UNOWNED_MAX_,
 };

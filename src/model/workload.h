@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -37,6 +38,7 @@ struct process_ref {
 	uint64_t start_ns; /* CLOCK_BOOTTIME of its start, for pids are used again; 0 = not known */
 	uint64_t cgroup_id; /* cgroup v2 id; 0 = not known */
 	char comm[COMM_LEN]; /* NUL-terminated; made valid UTF-8 where it is printed */
+	bool thread; /* comm is the name of one of its threads: its own is better */
 };
 
 /* "unit", "container", ...; "" for WORKLOAD_NONE. */

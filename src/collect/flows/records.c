@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Which end is local: the one whose address is of this namespace. If that is both (loopback) or none
- * (a container's packets, seen from the host) the one that a process owns; else the client; else the
+ * Which end is local: the one whose address is of this namespace, or a group that is sent to from
+ * elsewhere. If that is both (loopback) or none (a container's packets, seen from the host) the one
+ * that a process owns; else the client; else the
  * one that spoke first. It is decided once per connection, so that its rows of all steps add up to
  * one. An owner alone does not make an end local: skbs bring their socket along through a veth.
  */
@@ -48,6 +49,9 @@ static bool owned(const struct wire_owner *owner)
 /* The client's end, or -1. The handshake tells it where no socket did. */
 static int client_end(const struct wire_flow_key *key, const struct connection *c)
 {
+	/* Two UDP sockets that are bound: who spoke first asked. */
+	if (c->end[0].side == c->end[1].side && c->end[0].side != WIRE_SIDE_UNKNOWN)
+		return c->first_sender;
 	for (int end = 0; end < 2; end++) {
 		if (c->end[end].side == WIRE_SIDE_CLIENT)
 			return end;
@@ -71,6 +75,10 @@ static int choose_local(const struct record_context *context, const struct wire_
 
 	here[0] = links_is_local(context->links, context->netns, &a);
 	here[1] = links_is_local(context->links, context->netns, &b);
+	if (!here[0] && !here[1]) {
+		here[0] = ip_is_multicast(&a);
+		here[1] = ip_is_multicast(&b);
+	}
 	*sure = here[0] != here[1] || has_owner[0] || has_owner[1];
 	if (here[0] != here[1])
 		return here[1];
@@ -79,12 +87,21 @@ static int choose_local(const struct record_context *context, const struct wire_
 	return client >= 0 ? client : c->first_sender;
 }
 
+/* Neither end is of this namespace. Where the other one is observed, its rows name the owner. */
+static enum flow_unowned cause_elsewhere(const struct record_context *context,
+					 const struct wire_flow_key *key,
+					 const struct ip_address *address)
+{
+	if ((key->role_flags & WIRE_KEY_ROLE_MASK) != WIRE_ROLE_VETH ||
+	    links_is_known(context->links, address))
+		return FLOW_UNOWNED_FORWARDED;
+	return FLOW_UNOWNED_OTHER_NAMESPACE;
+}
+
 static enum flow_unowned cause_of(const struct record_context *context,
 				  const struct wire_flow_key *key, const struct wire_owner *owner,
 				  const struct ip_address *address)
 {
-	bool here = links_is_local(context->links, context->netns, address);
-
 	if (owned(owner))
 		return FLOW_OWNED;
 	if (ip_is_multicast(address))
@@ -94,22 +111,25 @@ static enum flow_unowned cause_of(const struct record_context *context,
 		return FLOW_UNOWNED_TIME_WAIT;
 	case WIRE_OWNER_ORPHAN:
 		return FLOW_UNOWNED_ORPHAN;
-	case WIRE_OWNER_UNKNOWN:
-		return context->sockets_complete ? FLOW_UNOWNED_KERNEL : FLOW_UNOWNED_UNKNOWN;
 	case WIRE_OWNER_FORWARDED:
 		return FLOW_UNOWNED_FORWARDED;
 	default:
 		break;
 	}
-	if (!here)
-		return (key->role_flags & WIRE_KEY_ROLE_MASK) == WIRE_ROLE_VETH
-			       ? FLOW_UNOWNED_OTHER_NAMESPACE
-			       : FLOW_UNOWNED_FORWARDED;
+	if (!links_is_local(context->links, context->netns, address))
+		return cause_elsewhere(context, key, address);
 	if (key->role_flags & WIRE_KEY_FRAGMENT)
 		return FLOW_UNOWNED_FRAGMENT;
-	if (owner->kind == WIRE_OWNER_NO_SOCKET)
+	switch ((enum wire_owner_kind)owner->kind) {
+	case WIRE_OWNER_NO_SOCKET:
 		return FLOW_UNOWNED_NO_LISTENER;
-	return FLOW_UNOWNED_KERNEL;
+	case WIRE_OWNER_PACKET:
+		return FLOW_UNOWNED_UNKNOWN;
+	case WIRE_OWNER_UNKNOWN:
+		return context->sockets_complete ? FLOW_UNOWNED_KERNEL : FLOW_UNOWNED_UNKNOWN;
+	default:
+		return FLOW_UNOWNED_KERNEL;
+	}
 }
 
 static enum flow_side side_of(const struct wire_flow_key *key, const struct connection *c,
@@ -117,11 +137,11 @@ static enum flow_side side_of(const struct wire_flow_key *key, const struct conn
 {
 	int client = client_end(key, c);
 
-	if (client >= 0)
-		return client == c->local ? FLOW_SIDE_CLIENT : FLOW_SIDE_SERVER;
 	if (key->protocol != IPPROTO_TCP && key->protocol != IPPROTO_UDP &&
 	    key->protocol != IPPROTO_SCTP)
 		return FLOW_SIDE_NONE;
+	if (client >= 0)
+		return client == c->local ? FLOW_SIDE_CLIENT : FLOW_SIDE_SERVER;
 	return unowned == FLOW_UNOWNED_FORWARDED ? FLOW_SIDE_NONE : FLOW_SIDE_UNKNOWN;
 }
 
@@ -136,6 +156,7 @@ static void fill_end(struct endpoint *e, const struct wire_flow_key *key,
 		return;
 	e->process.pid = owner->tgid;
 	e->process.cgroup_id = owner->cgroup_id;
+	e->process.thread = owner->thread;
 	memcpy(e->process.comm, owner->comm, sizeof(e->process.comm));
 	e->process.comm[COMM_LEN - 1] = 0;
 }
@@ -150,6 +171,22 @@ static void fill_tcp(struct flow_tcp *tcp, const struct drained_flow *drained,
 	tcp->state = connection_tcp_state(c);
 }
 
+/* A UDP socket is closed without a word on the wire, and the other end may go on. */
+static void forget_closed(const struct record_context *context, const struct drained_flow *drained,
+			  struct connection *c)
+{
+	struct ip_address address;
+
+	if (drained->key.protocol != IPPROTO_UDP)
+		return;
+	for (int end = 0; end < 2; end++) {
+		address = address_of(&drained->key, end);
+		if (drained->flow.end[end].kind == WIRE_OWNER_NO_SOCKET && owned(&c->end[end]) &&
+		    links_is_local(context->links, context->netns, &address))
+			c->end[end] = drained->flow.end[end];
+	}
+}
+
 void record_from_flow(const struct record_context *context, const struct drained_flow *drained,
 		      struct connection *c, struct record *ret)
 {
@@ -157,6 +194,7 @@ void record_from_flow(const struct record_context *context, const struct drained
 	struct flow *flow = &ret->flow;
 
 	*ret = (struct record){ .kind = RECORD_FLOW };
+	forget_closed(context, drained, c);
 	if (!c->local_known)
 		c->local = choose_local(context, key, c, &c->local_known);
 	flow->netns = context->netns;

@@ -82,7 +82,7 @@ static int attach_accept(struct sockets *s, enum accept_rung rung)
 	case ACCEPT_FENTRY:
 		return keep_link(s, bpf_program__attach(skel->progs.accept_fexit));
 	case ACCEPT_KPROBE:
-		return keep_link(s, bpf_program__attach(skel->progs.accept_return));
+		return keep_link(s, bpf_program__attach(skel->progs.accept_graft));
 	case ACCEPT_SYSCALL:
 		r = keep_link(s, bpf_program__attach(skel->progs.accept_syscall));
 		if (r < 0)
@@ -97,7 +97,7 @@ static int attach_accept(struct sockets *s, enum accept_rung rung)
 static void choose_programs(struct sockets_bpf *skel, enum accept_rung accept, enum scan_rung scan)
 {
 	bpf_program__set_autoload(skel->progs.accept_fexit, accept == ACCEPT_FENTRY);
-	bpf_program__set_autoload(skel->progs.accept_return, accept == ACCEPT_KPROBE);
+	bpf_program__set_autoload(skel->progs.accept_graft, accept == ACCEPT_KPROBE);
 	bpf_program__set_autoload(skel->progs.accept_syscall, accept == ACCEPT_SYSCALL);
 	bpf_program__set_autoload(skel->progs.accept4_syscall, accept == ACCEPT_SYSCALL);
 	bpf_program__set_autoload(skel->progs.sockets_scan, scan == SCAN_STORAGE);
@@ -331,7 +331,10 @@ void sockets_on_netns(struct sockets *s, const struct netns_ref *ns)
 
 bool sockets_complete(const struct sockets *s)
 {
-	return s->skel && s->creation && s->scanned;
+	const struct scope *scope = s->config.scope;
+
+	return s->skel && s->creation && s->scanned &&
+	       !(scope && (scope_wants_cgroups(scope) || scope->n_pids));
 }
 
 void sockets_status(const struct sockets *s, struct part_status *status)

@@ -37,8 +37,8 @@ void sockets_on_netns(struct sockets *sockets, const struct netns_ref *ns);
 /* The cgroups in scope are other ones (a unit was restarted): tells the kernel side. */
 int sockets_on_scope(struct sockets *sockets);
 
-/* True if every socket of a process in scope is known, so that one without an entry is the
- * kernel's own. */
+/* True if every socket of every process is known, so that one without an entry is the kernel's
+ * own. */
 bool sockets_complete(const struct sockets *sockets);
 /* Degrades status by what is missing, and adds the rungs. */
 void sockets_status(const struct sockets *sockets, struct part_status *status);
