@@ -28,6 +28,7 @@
 #include "collect/shared/interfaces.h"
 #include "collect/shared/scope-maps.h"
 #include "collect/shared/sockets.h"
+#include "host/inventory.h"
 
 #define INTERFACES_DEFAULT 1024 /* slots; 128 bytes per CPU and epoch each */
 #define SLICE 1000 /* records per turn of the loop: 2 to 5 ms */
@@ -149,6 +150,28 @@ static struct record_context context_of(const struct collector *c, const struct 
 	};
 }
 
+/* The kernel side knows no executables: an owner that is out of scope for his is taken out here.
+ * False: no owner is left. */
+static bool keep_owners(const struct collector *c, struct flow *flow)
+{
+	const struct scope *scope = c->env.scope;
+	struct process_ref *refs[] = { &flow->local.process, &flow->peer.process };
+	bool kept = false;
+
+	if (!scope || scope->n_exes == 0)
+		return true;
+	for (size_t i = 0; i < ARRAY_SIZE(refs); i++) {
+		if (refs[i]->pid &&
+		    scope_has_exe(scope, inventory_exe(c->env.inventory, refs[i]->pid)))
+			kept = true;
+		else
+			*refs[i] = (struct process_ref){ 0 };
+	}
+	if (flow->local.process.pid == 0 && flow->unowned == FLOW_OWNED)
+		flow->unowned = FLOW_UNOWNED_UNKNOWN;
+	return kept;
+}
+
 /* A SYN that nobody ever answered: a row without packets, for its state. */
 static void emit_failed(void *userdata, const struct wire_flow_key *key,
 			struct connection *connection)
@@ -162,6 +185,24 @@ static void emit_failed(void *userdata, const struct wire_flow_key *key,
 		return; /* the namespace is gone */
 	record_from_flow(&context, &nothing, connection, &record);
 	record.flow.tcp.state = TCP_STATE_FAILED;
+	if (keep_owners(c, &record.flow))
+		emit(c, &record);
+}
+
+static void emit_filtered(struct collector *c, const struct flow *flow)
+{
+	struct record record = {
+		.kind = RECORD_UNTRACKED,
+		.untracked = {
+			.netns = flow->netns,
+			.role = flow->role,
+			.reason = UNTRACKED_FILTERED,
+			.tx = flow->tx,
+			.rx = flow->rx,
+		},
+	};
+
+	c->account.filtered += flow->tx.skbs + flow->rx.skbs;
 	emit(c, &record);
 }
 
@@ -175,6 +216,10 @@ static void emit_flow(struct collector *c, const struct drained_flow *drained, u
 	record_from_flow(&context, drained, connection, &record);
 	if (c->drops)
 		drops_join(c->drops, &drained->key, &record.flow);
+	if (!keep_owners(c, &record.flow)) {
+		emit_filtered(c, &record.flow);
+		return;
+	}
 	c->account.delivered += record.flow.tx.skbs + record.flow.rx.skbs;
 	emit(c, &record);
 }

@@ -29,6 +29,7 @@ struct inventory {
 	struct cgroups *cgroups;
 	size_t n_jobs; /* scans and reads of exe under way */
 	bool scanning;
+	bool scope_by_exe; /* executables are asked for at once: later the process may be gone */
 	uint64_t scans_cut, exe_not_asked;
 	uint64_t now_ns; /* of the last event or step: good enough for the dead */
 };
@@ -103,14 +104,38 @@ static void learn(struct inventory *v, struct process *process, const struct pro
 	set_cgroup(v, process, e->cgroup_id);
 }
 
+static void want_exe(struct inventory *v, const struct process *process)
+{
+	if (v->scope_by_exe)
+		inventory_exe(v, process->pid);
+}
+
+/* Until it calls exec() it runs what its parent runs. */
+static void inherit_exe(struct inventory *v, struct process *process, pid_t ppid)
+{
+	const struct process *parent = processes_get(v->processes, ppid, 0);
+	char *exe;
+
+	if (!v->scope_by_exe || process->exe_state != PROCESS_EXE_UNREAD || !parent || !parent->exe)
+		return;
+	exe = strdup(parent->exe);
+	if (!exe)
+		return;
+	processes_set_exe(v->processes, process, exe);
+	process->exe_state = PROCESS_EXE_READ;
+}
+
 void inventory_on_fork(struct inventory *v, const struct process_event *e)
 {
 	uint64_t start = e->start_ns ? e->start_ns : now_ns(CLOCK_BOOTTIME);
 	struct process *process;
 
 	process = processes_put(v->processes, e->pid, start / PROCESS_TICK_NS, v->now_ns);
-	if (process)
-		learn(v, process, e, e->pid == PID_KTHREADD || e->ppid == PID_KTHREADD);
+	if (!process)
+		return;
+	learn(v, process, e, e->pid == PID_KTHREADD || e->ppid == PID_KTHREADD);
+	inherit_exe(v, process, e->ppid);
+	want_exe(v, process);
 }
 
 void inventory_on_exec(struct inventory *v, const struct process_event *e)
@@ -124,6 +149,7 @@ void inventory_on_exec(struct inventory *v, const struct process_event *e)
 	learn(v, process, e, false);
 	processes_set_exe(v->processes, process, NULL);
 	process->exe_state = PROCESS_EXE_UNREAD;
+	want_exe(v, process);
 }
 
 void inventory_on_exit(struct inventory *v, pid_t pid, uint64_t now)
@@ -171,6 +197,7 @@ static void take_task(struct inventory *v, const struct proc_task *task, uint64_
 	if (!process->seen || !process->cgroup_id)
 		set_cgroup(v, process, task->cgroup_id);
 	process->seen = true;
+	want_exe(v, process);
 }
 
 static void scan_done(void *arg)
@@ -198,6 +225,7 @@ int inventory_scan(struct inventory *v, const struct scope *scope)
 
 	if (r < 0)
 		return r;
+	v->scope_by_exe = scope && scope->n_exes > 0;
 	if (v->scanning)
 		return -EALREADY;
 	job = calloc(1, sizeof(*job));
@@ -225,8 +253,9 @@ int inventory_scan(struct inventory *v, const struct scope *scope)
 
 static void fill_ref(struct process_ref *ref, const struct process *process)
 {
-	if (!*ref->comm)
+	if (!*ref->comm || (ref->thread && *process->comm))
 		memcpy(ref->comm, process->comm, COMM_LEN);
+	ref->thread = false;
 	if (!ref->cgroup_id)
 		ref->cgroup_id = process->cgroup_id;
 	if (!ref->start_ns)

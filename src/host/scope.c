@@ -112,7 +112,7 @@ static bool in_cgroups(size_t n, const struct scope_cgroup *cgroups, const char 
 	return n == 0;
 }
 
-static bool in_exes(const struct scope *scope, const char *exe)
+bool scope_has_exe(const struct scope *scope, const char *exe)
 {
 	for (size_t i = 0; exe && i < scope->n_exes; i++)
 		if (streq(scope->exes[i], exe))
@@ -142,5 +142,5 @@ bool scope_contains(const struct scope *scope, const struct scope_task *task)
 		return true;
 	return in_pids(scope, task->pid) && in_netns(scope, task->netns) &&
 	       in_cgroups(scope->n_cgroups, scope->cgroups, task->cgroup) &&
-	       in_cgroups(scope->n_units, scope->units, task->cgroup) && in_exes(scope, task->exe);
+	       in_cgroups(scope->n_units, scope->units, task->cgroup) && scope_has_exe(scope, task->exe);
 }

@@ -74,3 +74,4 @@ struct scope_task {
 	const char *exe; /* NULL: not known */
 };
 bool scope_contains(const struct scope *scope, const struct scope_task *task);
+bool scope_has_exe(const struct scope *scope, const char *exe); /* NULL: not known */

@@ -114,13 +114,18 @@ static uint64_t make_cgroup(struct world *w, const char *path)
 	return st.st_ino;
 }
 
-static struct workload who(struct world *w, struct process_ref ref)
+static struct workload who_is(struct world *w, struct process_ref *ref)
 {
 	struct workload workload;
-	bool known = inventory_workload(w->inventory, &ref, &workload);
+	bool known = inventory_workload(w->inventory, ref, &workload);
 
 	assert_int_equal(known, workload.kind != WORKLOAD_NONE);
 	return workload;
+}
+
+static struct workload who(struct world *w, struct process_ref ref)
+{
+	return who_is(w, &ref);
 }
 
 static void assert_workload(struct workload w, enum workload_kind kind, const char *id,
@@ -355,6 +360,40 @@ static void test_scan(void **state)
 	assert_int_equal(who(w, (struct process_ref){ .pid = 72 }).kind, WORKLOAD_PROCESS);
 }
 
+/* The name of a thread gives way to that of its process, where that is known. */
+static void test_thread(void **state)
+{
+	struct world *w = *state;
+	struct process_ref known = { .pid = 80, .comm = "worker-3", .thread = true },
+			   unknown = { .pid = 81, .comm = "worker-4", .thread = true };
+
+	start(w);
+	on_exec(w, event(80, 100, 0, "server"));
+	who_is(w, &known);
+	assert_string_equal(known.comm, "server");
+	who_is(w, &unknown);
+	assert_string_equal(unknown.comm, "worker-4");
+}
+
+/* Who forks and exits at once is gone before his executable could be read. */
+static void test_inherited_exe(void **state)
+{
+	struct world *w = *state;
+	_cleanup_free_ char *link = tree_path(w->proc, "90/exe");
+	struct scope scope = { .n_exes = 1, .exes = { (char *)"/bin/client" } };
+	struct process_event child = event(91, 101, 0, "client");
+
+	write_stat(w, 90, 100, "client");
+	assert_int_equal(symlink("/bin/client", link), 0);
+	start(w);
+	assert_int_equal(inventory_scan(w->inventory, &scope), 0);
+	settle(w);
+	child.ppid = 90;
+	on_fork(w, child);
+	inventory_on_exit(w->inventory, 91, w->begin);
+	assert_string_equal(inventory_exe(w->inventory, 91), "/bin/client");
+}
+
 #define BURST 20000
 
 static void test_burst(void **state)
@@ -500,6 +539,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_removed_cgroup, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unknown_cgroup, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_scan, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_thread, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_inherited_exe, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_burst, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_flood_of_cgroups, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_real, setup_real, teardown),
