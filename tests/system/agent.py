@@ -9,6 +9,7 @@ import subprocess
 _LOOP = """
 import json, os, select, signal, socket, struct, sys, time
 env = globals()
+socket.setdefaulttimeout(10)
 def udp(family=socket.AF_INET): return socket.socket(family, socket.SOCK_DGRAM)
 def listen(address, port):
     s = socket.socket(socket.AF_INET6 if ':' in address else socket.AF_INET)
@@ -18,6 +19,7 @@ def child(work):
     pid = os.fork()
     if pid: return pid
     try: work()
+    except BaseException as e: print(repr(e), file=sys.stderr, flush=True)
     finally: os._exit(0)
 for line in sys.stdin:
     code, result = json.loads(line), None
