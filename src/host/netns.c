@@ -126,6 +126,7 @@ static void number_take(struct netns_table *table, const struct number_job *job)
 	inode = job->result < 0 ? NULL : hashmap_put(table->by_nsid, &job->ref.nsid, NULL);
 	if (!inode) {
 		table->stats.unreachable++;
+		table->stats.refused += job->result == -EPERM || job->result == -EACCES;
 		hashmap_remove(table->entries, &job->ref.inode);
 		return;
 	}

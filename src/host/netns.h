@@ -70,6 +70,7 @@ bool netns_matches(const struct netns_ref *ns, const char *text);
 struct netns_stats {
 	uint64_t lost; /* not known because of NETNS_MAX */
 	uint64_t unreachable; /* seen, but gone, or nothing that we may open led to them */
+	uint64_t refused; /* of the unreachable: we may not give them a number, or open them */
 	uint64_t denied; /* processes in the last scan whose namespace we may not read */
 };
 struct netns_stats netns_stats(const struct netns_table *table);

@@ -207,8 +207,9 @@ def test_without_one_capability(pair, capability):
     prefix = ["setpriv", "--bounding-set=" + ",".join("-" + c for c in sorted(dropped)),
               "--inh-caps=" + ",".join("-" + c for c in sorted(dropped))]
     with daemon_as(daemon, prefix):
-        if collector(daemon)["state"] == "on":
-            daemon.wait_attached([(netns_inode(a), "eth0"), (netns_inode(b), "eth0")])
+        wanted = {(netns_inode(a), "eth0"), (netns_inode(b), "eth0")}
+        wait_for("the interfaces, or why not", lambda: collector(daemon)["state"] != "on" or wanted <=
+                 {(i["netns"], i["name"]) for i in daemon.flows()["interfaces"]}, timeout=30)
         sandbox.run(a, "ping", "-c", "3", "-i", "0.05", "10.77.0.2")
         status, flows = daemon.status(), daemon.flows()
         reason = collector(daemon)["reason"] or ""

@@ -643,6 +643,10 @@ void interfaces_status(const struct interfaces *interfaces, struct part_status *
 		part_degrade(status, PART_DEGRADED,
 			     "%llu network namespaces had no place in our tables",
 			     (unsigned long long)netns.lost);
+	if (netns.refused > 0)
+		part_degrade(status, PART_DEGRADED,
+			     "other network namespaces are not observed: the kernel did not let us "
+			     "number or open them, CAP_NET_ADMIN or CAP_SYS_ADMIN is missing");
 	if (netns.denied > 0 && select_all(interfaces->config.netns, interfaces->config.scope))
 		part_degrade(
 			status, PART_DEGRADED,
