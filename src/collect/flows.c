@@ -34,7 +34,6 @@
 #define SLICE 1000 /* records per turn of the loop: 2 to 5 ms */
 #define OVERFLOW_PER_STEP 1000 /* packets that may go through the ring when the table is full */
 #define CAP_LEAST 64
-#define AUDIT_NS (60 * NSEC_PER_SEC)
 
 /* What one flow of a step takes at the worst: an element of the table (48 + 40 + 160), its copy while
  * a drain is under way (200), and its connection in a table between three eighths and three quarters
@@ -66,7 +65,6 @@ struct collector {
 	struct flows_drain drain;
 	struct slot_note notes[INTERFACES_DEFAULT + 1];
 	uint64_t runs; /* drains finished */
-	uint64_t audited_ns; /* when we last looked for what runs before our programs */
 	uint64_t cap; /* flows per step that the memory limit allows; at most options->max_flows */
 	bool cap_felt; /* flows found no room because of it */
 	uint64_t flows_last; /* in the last drain: what the table holds at about */
@@ -413,10 +411,6 @@ static void emit_rest(struct collector *c)
 		emit_interface(c, c->drain.slots[i], &c->drain.interfaces[i]);
 	for (size_t i = 0; i < c->drain.n_slots; i++)
 		advance_removed(c, c->drain.slots[i]);
-	if (now_ns(CLOCK_MONOTONIC) - c->audited_ns > AUDIT_NS) {
-		c->audited_ns = now_ns(CLOCK_MONOTONIC);
-		interfaces_audit(c->interfaces);
-	}
 	if (c->connections)
 		connections_expire(c->connections, now_ns(CLOCK_MONOTONIC), emit_failed, c);
 }
