@@ -34,6 +34,7 @@
 #define SLICE 1000 /* records per turn of the loop: 2 to 5 ms */
 #define OVERFLOW_PER_STEP 1000 /* packets that may go through the ring when the table is full */
 #define CAP_LEAST 64
+#define AUDIT_STEPS 12 /* between two looks for filters before ours: a minute, as a rule */
 
 /* What one flow of a step takes at the worst: an element of the table (48 + 40 + 160), its copy while
  * a drain is under way (200), and its connection in a table between three eighths and three quarters
@@ -65,6 +66,7 @@ struct collector {
 	struct flows_drain drain;
 	struct slot_note notes[INTERFACES_DEFAULT + 1];
 	uint64_t runs; /* drains finished */
+	uint64_t audited_ns; /* CLOCK_MONOTONIC: the interfaces, last */
 	uint64_t cap; /* flows per step that the memory limit allows; at most options->max_flows */
 	bool cap_felt; /* flows found no room because of it */
 	uint64_t flows_last; /* in the last drain: what the table holds at about */
@@ -469,6 +471,17 @@ static int drain_prepare(struct collector *c)
 	return 0;
 }
 
+/* Nobody tells when somebody else's filter comes before ours, or when what refused us has gone. */
+static void audit(struct collector *c)
+{
+	uint64_t now = now_ns(CLOCK_MONOTONIC);
+
+	if (now - c->audited_ns < AUDIT_STEPS * c->options->interval)
+		return;
+	c->audited_ns = now;
+	interfaces_audit(c->interfaces);
+}
+
 static void flows_drain(struct collector *c, void (*done)(void *userdata, int r), void *userdata)
 {
 	int r;
@@ -477,6 +490,7 @@ static void flows_drain(struct collector *c, void (*done)(void *userdata, int r)
 		done(userdata, c->draining ? -EBUSY : 0);
 		return;
 	}
+	audit(c);
 	c->draining = true;
 	c->done = done;
 	c->done_userdata = userdata;
@@ -636,6 +650,7 @@ static int flows_start(const struct collect_env *env, const void *options, struc
 	c->env = *env;
 	c->options = options;
 	c->cap = affordable_flows(c, env->budget);
+	c->audited_ns = now_ns(CLOCK_MONOTONIC); /* attaching looks, too */
 	r = bring_up(c);
 	if (r == -ENOMEM) {
 		unload(c);
