@@ -142,5 +142,6 @@ bool scope_contains(const struct scope *scope, const struct scope_task *task)
 		return true;
 	return in_pids(scope, task->pid) && in_netns(scope, task->netns) &&
 	       in_cgroups(scope->n_cgroups, scope->cgroups, task->cgroup) &&
-	       in_cgroups(scope->n_units, scope->units, task->cgroup) && scope_has_exe(scope, task->exe);
+	       in_cgroups(scope->n_units, scope->units, task->cgroup) &&
+	       scope_has_exe(scope, task->exe);
 }
