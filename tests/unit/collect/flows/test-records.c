@@ -35,6 +35,17 @@ bool links_is_local(const struct links *links, uint64_t netns, const struct ip_a
 	return ip_prefix_contains(&prefix, address) || ip_is_loopback(address);
 }
 
+/* Of another namespace that is observed. */
+#define ELSEWHERE "192.0.2.3"
+
+bool links_is_known(const struct links *links, const struct ip_address *address)
+{
+	struct ip_address elsewhere;
+
+	assert_int_equal(ip_parse(ELSEWHERE, &elsewhere), 0);
+	return ip_compare(address, &elsewhere) == 0;
+}
+
 static const struct record_context scanned = { .sockets_complete = true, .netns = NETNS };
 static const struct record_context unscanned = { .netns = NETNS };
 
