@@ -10,7 +10,7 @@ import urllib.error
 import urllib.request
 
 import pytest
-from harness import Daemon, Sandbox, quiet, run
+from harness import Daemon, Sandbox, netns_inode, quiet, run
 
 BYTES = "ebpfobs_connection_traffic_bytes_total"
 PACKETS = "ebpfobs_connection_traffic_packets_total"
@@ -46,8 +46,8 @@ class Observed:
             "collectors": {"flows": {"interval": "1s"}},
         })
 
-    def start(self):
-        self.daemon.start()
+    def serve(self):
+        self.daemon.wait_attached([(netns_inode(ns), "eth0") for ns in (self.a, self.b)])
         self.sandbox.start(self.b, "/usr/bin/python3", "-m", "http.server", "8000")
         self.sandbox.wait_listening(self.b, 8000)
         return self
@@ -81,7 +81,7 @@ def fixture_observed():
     with Sandbox() as sandbox:
         observed = Observed(sandbox)
         with observed.daemon:
-            yield observed.start()
+            yield observed.serve()
 
 
 def total(samples, name, **labels):
@@ -163,7 +163,7 @@ def test_overflow():
     with Sandbox() as sandbox:
         small = Observed(sandbox, max_series=8)
         with small.daemon:
-            small.start()
+            small.serve()
             for _ in range(5):
                 sandbox.run(small.a, "curl", "-s", "http://10.77.0.2:8000/")
             samples = small.settled()
