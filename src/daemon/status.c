@@ -16,12 +16,10 @@ static struct json_object *part_to_json(const struct part_status *status)
 	struct json_object *o = json_object_new_object();
 	int r;
 
-	r = json_add_string(o, "name", status->name)
-	    ?: json_add_string(o, "state", part_state_name(status->state))
-	    ?: json_add_string(o, "rung", status->rung[0] ? status->rung : NULL)
-	    ?: json_add_string(o, "reason",
-							     status->reason[0] ? status->reason :
-										 NULL);
+	r = json_add_string(o, "name", status->name);
+	r = r ?: json_add_string(o, "state", part_state_name(status->state));
+	r = r ?: json_add_string(o, "rung", status->rung[0] ? status->rung : NULL);
+	r = r ?: json_add_string(o, "reason", status->reason[0] ? status->reason : NULL);
 	if (r < 0) {
 		json_object_put(o);
 		return NULL;
@@ -70,10 +68,10 @@ static int add_accounting(struct manager *m, struct json_object *o)
 	for (size_t i = 0; i < m->n_collectors && r >= 0; i++) {
 		m->collectors[i].ops->account(m->collectors[i].collector, &a);
 		one = json_object_new_object();
-		r = json_add_u64(one, "seen", a.seen)
-	    ?: json_add_u64(one, "delivered", a.delivered)
-	    ?: json_add_u64(one, "filtered", a.filtered)
-	    ?: json_add_u64(one, "dropped", a.dropped);
+		r = json_add_u64(one, "seen", a.seen);
+		r = r ?: json_add_u64(one, "delivered", a.delivered);
+		r = r ?: json_add_u64(one, "filtered", a.filtered);
+		r = r ?: json_add_u64(one, "dropped", a.dropped);
 		r = json_add(all, m->collectors[i].ops->name, one) ?: r;
 	}
 	return json_add(o, "accounting", all) ?: r;
@@ -105,16 +103,17 @@ static int add_store(struct manager *m, struct json_object *o)
 	struct json_object *store;
 	struct store_figures f;
 	struct part_status status;
+	int r;
 
 	store_status(m->store, &status);
 	store_figures(m->store, &f);
 	store = part_to_json(&status);
-	return json_add_u64(store, "disk_bytes", f.disk_bytes)
-	    ?: json_add_u64(store, "memory_rows", f.memory_rows)
-	    ?: json_add_u64(store, "oldest_ns", f.oldest_ns)
-	    ?: json_add_u64(store, "waiting_steps",
-							     f.waiting_steps)
-	    ?: json_add(o, "store", store);
+	r = json_add_u64(store, "disk_bytes", f.disk_bytes);
+	r = r ?: json_add_u64(store, "memory_rows", f.memory_rows);
+	r = r ?: json_add_u64(store, "oldest_ns", f.oldest_ns);
+	r = r ?: json_add_u64(store, "running_since_ns", f.running_since_ns);
+	r = r ?: json_add_u64(store, "waiting_steps", f.waiting_steps);
+	return json_add(o, "store", store) ?: r;
 }
 
 static int add_self(struct manager *m, struct json_object *o)
@@ -122,20 +121,16 @@ static int add_self(struct manager *m, struct json_object *o)
 	const struct memory_options *memory = manager_options(m, &memory_options);
 	struct json_object *self = json_object_new_object();
 	const struct meter *meter = &m->meter;
+	int r;
 
 	budget_measure(m);
-	return json_add_u64(self, "anon_bytes", meter->anon_bytes)
-	    ?: json_add_u64(self, "bpf_bytes", meter->bpf_bytes)
-	    ?: json_add_u64(self, "rss_bytes", meter->rss_bytes)
-	    ?: json_add_u64(self, "limit_bytes", memory->limit)
-	    ?: json_add_double(self, "cpu_seconds",
-									   meter->cpu_seconds)
-	    ?: json_add_double(
-									      self,
-									      "loop_stall_max_s",
-									      meter->loop_stall_max)
-	    ?: json_add(o, "self",
-											  self);
+	r = json_add_u64(self, "anon_bytes", meter->anon_bytes);
+	r = r ?: json_add_u64(self, "bpf_bytes", meter->bpf_bytes);
+	r = r ?: json_add_u64(self, "rss_bytes", meter->rss_bytes);
+	r = r ?: json_add_u64(self, "limit_bytes", memory->limit);
+	r = r ?: json_add_double(self, "cpu_seconds", meter->cpu_seconds);
+	r = r ?: json_add_double(self, "loop_stall_max_s", meter->loop_stall_max);
+	return json_add(o, "self", self) ?: r;
 }
 
 int manager_status(struct manager *m, struct json_object **ret)
@@ -144,15 +139,14 @@ int manager_status(struct manager *m, struct json_object **ret)
 	double uptime = (double)(now_ns(CLOCK_MONOTONIC) - m->started_ns) / NSEC_PER_SEC;
 	int r;
 
-	r = json_add_string(o, "version", EBPFOBS_VERSION)
-	    ?: json_add_double(o, "uptime_s", uptime)
-	    ?: add_collectors(m, o)
-	    ?: add_exporters(m, o)
-	    ?: add_store(m, o)
-	    ?: add_accounting(m, o)
-	    ?: add_losses(m, o)
-	    ?: add_self(m,
-												  o);
+	r = json_add_string(o, "version", EBPFOBS_VERSION);
+	r = r ?: json_add_double(o, "uptime_s", uptime);
+	r = r ?: add_collectors(m, o);
+	r = r ?: add_exporters(m, o);
+	r = r ?: add_store(m, o);
+	r = r ?: add_accounting(m, o);
+	r = r ?: add_losses(m, o);
+	r = r ?: add_self(m, o);
 	if (r < 0) {
 		json_object_put(o);
 		return r;

@@ -344,6 +344,7 @@ void store_figures(const struct store *store, struct store_figures *ret)
 		.disk_bytes = store->report.disk_bytes,
 		.memory_rows = table_rows(store->running) + store->report.waiting_rows,
 		.oldest_ns = store->report.oldest_ns,
+		.running_since_ns = store->running_since_ns,
 		.waiting_steps = store->waiting_steps,
 	};
 }

@@ -105,9 +105,11 @@ void store_status(const struct store *store, struct part_status *ret);
  */
 void store_losses(const struct store *store, void (*fn)(void *userdata, const struct loss *loss),
 		  void *userdata);
-/* Bytes on disk, rows in memory, the oldest step, steps waiting for the worker. */
 struct store_figures {
-	uint64_t disk_bytes, memory_rows, oldest_ns, waiting_steps;
+	uint64_t disk_bytes, memory_rows;
+	uint64_t oldest_ns; /* when the oldest step ended; 0: there is none */
+	uint64_t running_since_ns; /* when the last step ended, and the running one began */
+	uint64_t waiting_steps; /* that have ended and are not on disk: a crash loses them too */
 };
 void store_figures(const struct store *store, struct store_figures *ret);
 /* Caps the rows of flows that a step, and the answer to a query, may hold (memory limit); 0 = the
