@@ -9,7 +9,9 @@
 
 static void say(const char *what, const struct part_status *status)
 {
-	if (status->state != PART_ON)
+	if (status->as_configured)
+		log_info("%s %s: off: %s", what, status->name, status->reason);
+	else if (status->state != PART_ON)
 		log_warning("%s %s: %s: %s", what, status->name, part_state_name(status->state),
 			    status->reason);
 	else

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
@@ -157,15 +158,23 @@ static int make_directory(const char *path, mode_t mode)
 	return 0;
 }
 
-/* A socket from the service manager, or -EBADF. */
+/* The control socket from the service manager, or -EBADF. What else it passes is closed, or its
+ * clients would wait for ever. */
 static int activated_socket(void)
 {
-	int n = sd_listen_fds(true);
+	int n = sd_listen_fds(true), control = -EBADF;
 
-	for (int fd = SD_LISTEN_FDS_START; fd < SD_LISTEN_FDS_START + n; fd++)
-		if (sd_is_socket_unix(fd, SOCK_STREAM, 1, NULL, 0) > 0)
-			return fd;
-	return -EBADF;
+	for (int fd = SD_LISTEN_FDS_START; fd < SD_LISTEN_FDS_START + n; fd++) {
+		if (control < 0 && sd_is_socket_unix(fd, SOCK_STREAM, 1, NULL, 0) > 0) {
+			control = fd;
+			continue;
+		}
+		log_warning("descriptor %d of the service manager is not a UNIX stream socket that "
+			    "listens, or a second one; it is closed",
+			    fd);
+		close(fd);
+	}
+	return control;
 }
 
 static int start_fixed_parts(struct manager *m)

@@ -29,7 +29,8 @@ struct exporter;
 struct export_ops {
 	const char *name; /* "prometheus": its name in status */
 	const struct option_group *options; /* prefix "exporters.NAME", or its own: "health" */
-	/* 0 also when the exporter is off for a reason that status() names (the port is taken). */
+	/* 0 also when the exporter is off for a reason that status() names (the port is taken);
+	 * it then tries again by itself. */
 	int (*start)(const struct export_env *env, const void *options, struct exporter **ret);
 	/* A record of the ended step; then the end. Both NULL: it takes no records (health). */
 	void (*record)(struct exporter *e, const struct record *record);

@@ -12,6 +12,7 @@
 #include "base/util.h"
 #include "export/export.h"
 #include "export/http.h"
+#include "export/listen.h"
 
 struct health_options {
 	char *listen;
@@ -19,8 +20,7 @@ struct health_options {
 
 struct exporter {
 	const struct export_env *env;
-	struct http *http; /* NULL: off */
-	char reason[PART_REASON_LEN];
+	struct http *http; /* NULL: the configuration turns it off */
 };
 
 static int answer_text(struct http_response *response, unsigned status, const char *text)
@@ -69,16 +69,18 @@ static int health_start(const struct export_env *env, const void *values, struct
 {
 	const struct health_options *options = values;
 	struct exporter *e = calloc(1, sizeof(*e));
+	int r = 0;
 
 	if (!e)
 		return -ENOMEM;
 	e->env = env;
 	/* A port that cannot be had costs this endpoint only: status() says why. */
-	if (options->listen[0] == '\0')
-		snprintf(e->reason, sizeof(e->reason), "it is empty");
-	else
-		http_new(env->event, options->listen, routes, e, e->reason, sizeof(e->reason),
-			 &e->http);
+	if (options->listen[0] != '\0')
+		r = http_new(env->event, options->listen, routes, e, &e->http);
+	if (r < 0) {
+		health_stop(e);
+		return r;
+	}
 	*ret = e;
 	return 0;
 }
@@ -87,7 +89,9 @@ static void health_status(const struct exporter *e, struct part_status *ret)
 {
 	*ret = (struct part_status){ .name = "health", .state = PART_ON };
 	if (!e->http)
-		part_degrade(ret, PART_OFF, "health.listen: %s", e->reason);
+		part_switch_off(ret, "health.listen is empty");
+	else if (http_error(e->http))
+		part_degrade(ret, PART_OFF, "health.listen: %s", http_error(e->http));
 }
 
 static void health_losses(const struct exporter *e,
@@ -102,7 +106,7 @@ static const struct option options[] = {
 	{ "listen", OPTION_STRING, offsetof(struct health_options, listen),
 	  .value = "127.0.0.1:13133",
 	  .help = "address and port of /health and /ready; empty turns it off",
-	  .check = http_check_address },
+	  .check = listen_check },
 	{ NULL },
 };
 

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The socket is ours, so that a port that cannot be had is told apart (taken, forbidden, not of
- * this host); what speaks HTTP on it is libmicrohttpd. It has one epoll descriptor for all its
- * sockets: when that is readable, or when the time that it asked for has passed, MHD_run() does
- * what can be done without blocking. A body in pieces is one piece per MHD_run() and connection, so
- * other event sources get their turn in between; the server's sources come after theirs.
+ * The socket is ours (listen.c); what speaks HTTP on it is libmicrohttpd. It has one epoll
+ * descriptor for all its sockets: when that is readable, or when the time that it asked for has
+ * passed, MHD_run() does what can be done without blocking. A body in pieces is one piece per
+ * MHD_run() and connection, so other event sources get their turn in between; the server's sources
+ * come after theirs.
  */
 #define LOG_COMPONENT "http"
 #include "export/http.h"
 
 #include <errno.h>
 #include <microhttpd.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -22,11 +21,15 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "export/listen.h"
 
-#define BACKLOG 16
 #define PRIORITY (SD_EVENT_PRIORITY_NORMAL + 10) /* collectors first */
 
 struct http {
+	sd_event *event;
+	const char *address;
+	char error[256]; /* why it does not listen; "": it does */
+	sd_event_source *retry; /* while it does not */
 	struct MHD_Daemon *daemon;
 	sd_event_source *io, *timer;
 	const struct http_route *routes;
@@ -35,118 +38,6 @@ struct http {
 	size_t n_clients;
 	uint64_t refused;
 };
-
-/* --- the address ----------------------------------------------------------------------------- */
-
-/* Splits "ADDRESS:PORT" or "[ADDRESS]:PORT" in place. */
-static int split_address(char *address, const char **ret_host, const char **ret_port)
-{
-	char *colon = strrchr(address, ':');
-	size_t n;
-
-	if (!colon || colon[1] == '\0')
-		return -EINVAL;
-	*colon = '\0';
-	n = strlen(address);
-	if (address[0] == '[' && n > 2 && address[n - 1] == ']') {
-		address[n - 1] = '\0';
-		address++;
-	} else if (strchr(address, ':')) {
-		return -EINVAL; /* IPv6 without brackets: where does the port begin? */
-	}
-	*ret_host = address;
-	*ret_port = colon + 1;
-	return 0;
-}
-
-static int resolve_address(const char *address, struct addrinfo **ret)
-{
-	const struct addrinfo hints = {
-		.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE,
-		.ai_socktype = SOCK_STREAM,
-	};
-	_cleanup_free_ char *copy = strdup(address);
-	const char *host, *port;
-	int r;
-
-	if (!copy)
-		return -ENOMEM;
-	r = split_address(copy, &host, &port);
-	if (r < 0)
-		return r;
-	return getaddrinfo(host[0] ? host : "::", port, &hints, ret) == 0 ? 0 : -EINVAL;
-}
-
-static void explain_address(const char *address, int r, char *error, size_t size)
-{
-	switch (r) {
-	case -EINVAL:
-		snprintf(error, size,
-			 "\"%s\" is not ADDRESS:PORT with a numeric address, like 127.0.0.1:9909 "
-			 "or [::1]:9909",
-			 address);
-		break;
-	case -EADDRINUSE:
-		snprintf(error, size, "cannot listen on %s: the port is taken; choose another one",
-			 address);
-		break;
-	case -EACCES:
-		snprintf(error, size,
-			 "cannot listen on %s: not permitted; ports below 1024 need "
-			 "CAP_NET_BIND_SERVICE, choose a higher one",
-			 address);
-		break;
-	case -EADDRNOTAVAIL:
-		snprintf(error, size, "cannot listen on %s: this host has no such address",
-			 address);
-		break;
-	default:
-		snprintf(error, size, "cannot listen on %s: %s", address, strerror(-r));
-	}
-}
-
-int http_check_address(const char *address, char *error, size_t size)
-{
-	struct addrinfo *info;
-	int r;
-
-	if (address[0] == '\0')
-		return 0;
-	r = resolve_address(address, &info);
-	if (r < 0) {
-		explain_address(address, r, error, size);
-		return r;
-	}
-	freeaddrinfo(info);
-	return 0;
-}
-
-static int listen_socket(const struct addrinfo *info)
-{
-	_cleanup_close_ int fd =
-		socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	if (fd < 0)
-		return -errno;
-	/* Or a restart would have to wait for the TIME_WAIT of old scrapes. */
-	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int)) < 0 ||
-	    bind(fd, info->ai_addr, info->ai_addrlen) < 0 || listen(fd, BACKLOG) < 0)
-		return -errno;
-	return TAKE_FD(fd);
-}
-
-static int open_address(const char *address)
-{
-	struct addrinfo *info;
-	int r;
-
-	r = resolve_address(address, &info);
-	if (r < 0)
-		return r;
-	r = listen_socket(info);
-	freeaddrinfo(info);
-	return r;
-}
 
 /* --- connections ----------------------------------------------------------------------------- */
 
@@ -398,7 +289,7 @@ static int start_daemon(struct http *http, int fd)
 	return http->daemon ? 0 : -ENOMEM;
 }
 
-static int start_sources(struct http *http, sd_event *event)
+static int start_sources(struct http *http)
 {
 	const union MHD_DaemonInfo *info =
 		MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD);
@@ -406,10 +297,10 @@ static int start_sources(struct http *http, sd_event *event)
 
 	if (!info)
 		return -EOPNOTSUPP;
-	r = sd_event_add_io(event, &http->io, info->epoll_fd, EPOLLIN, on_io, http);
+	r = sd_event_add_io(http->event, &http->io, info->epoll_fd, EPOLLIN, on_io, http);
 	if (r < 0)
 		return r;
-	r = sd_event_add_time(event, &http->timer, CLOCK_MONOTONIC, 0, 1, on_timer, http);
+	r = sd_event_add_time(http->event, &http->timer, CLOCK_MONOTONIC, 0, 1, on_timer, http);
 	if (r < 0)
 		return r;
 	r = sd_event_source_set_priority(http->io, PRIORITY);
@@ -418,32 +309,76 @@ static int start_sources(struct http *http, sd_event *event)
 	return sd_event_source_set_priority(http->timer, PRIORITY);
 }
 
+static void stop(struct http *http)
+{
+	http->io = sd_event_source_unref(http->io);
+	http->timer = sd_event_source_unref(http->timer);
+	if (http->daemon)
+		MHD_stop_daemon(http->daemon);
+	http->daemon = NULL;
+}
+
+static int start(struct http *http)
+{
+	_cleanup_close_ int fd = listen_open(http->address);
+	int r;
+
+	if (fd < 0)
+		return fd;
+	r = start_daemon(http, fd);
+	if (r < 0)
+		return r;
+	TAKE_FD(fd); /* MHD_stop_daemon() closes it */
+	r = start_sources(http);
+	if (r < 0)
+		stop(http);
+	return r;
+}
+
+static int start_or_explain(struct http *http)
+{
+	int r = start(http);
+	size_t n;
+
+	http->error[0] = '\0';
+	if (r >= 0)
+		return r;
+	listen_explain(http->address, r, http->error, sizeof(http->error));
+	n = strlen(http->error);
+	snprintf(http->error + n, sizeof(http->error) - n, "; it is tried again every %d s",
+		 HTTP_RETRY_SEC);
+	return r;
+}
+
+/* Whoever has the port may give it back, and an address may come up after us. */
+static int on_retry(sd_event_source *source, uint64_t now, void *userdata)
+{
+	struct http *http = userdata;
+
+	(void)now;
+	if (start_or_explain(http) >= 0)
+		return 0;
+	sd_event_source_set_time_relative(source, HTTP_RETRY_SEC * USEC_PER_SEC);
+	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
 int http_new(sd_event *event, const char *address, const struct http_route *routes, void *userdata,
-	     char *error, size_t size, struct http **ret)
+	     struct http **ret)
 {
 	_cleanup_(http_free_p) struct http *http = calloc(1, sizeof(*http));
-	_cleanup_close_ int fd = -EBADF;
 	int r;
 
 	if (!http)
 		return -ENOMEM;
+	http->event = event;
+	http->address = address;
 	http->routes = routes;
 	http->userdata = userdata;
-	fd = open_address(address);
-	if (fd < 0) {
-		explain_address(address, fd, error, size);
-		return fd;
-	}
-	r = start_daemon(http, fd);
-	if (r < 0) {
-		explain_address(address, r, error, size);
-		return r;
-	}
-	TAKE_FD(fd); /* MHD_stop_daemon() closes it */
-	r = start_sources(http, event);
-	if (r < 0) {
-		explain_address(address, r, error, size);
-		return r;
+	if (start_or_explain(http) < 0) {
+		r = sd_event_add_time_relative(event, &http->retry, CLOCK_MONOTONIC,
+					       HTTP_RETRY_SEC * USEC_PER_SEC, 0, on_retry, http);
+		if (r < 0)
+			return r;
 	}
 	*ret = TAKE(http);
 	return 0;
@@ -453,12 +388,15 @@ struct http *http_free(struct http *http)
 {
 	if (!http)
 		return NULL;
-	sd_event_source_unref(http->io);
-	sd_event_source_unref(http->timer);
-	if (http->daemon)
-		MHD_stop_daemon(http->daemon);
+	sd_event_source_disable_unref(http->retry);
+	stop(http);
 	free(http);
 	return NULL;
+}
+
+const char *http_error(const struct http *http)
+{
+	return http->error[0] != '\0' ? http->error : NULL;
 }
 
 uint64_t http_refused(const struct http *http)

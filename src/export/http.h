@@ -16,6 +16,7 @@
 #define HTTP_CONNECTIONS_PER_ADDRESS 16 /* more are closed, and counted */
 #define HTTP_REQUEST_MAX 32768 /* bytes of memory per connection: headers and what is being sent */
 #define HTTP_TIMEOUT_SEC 10 /* without a byte in either direction */
+#define HTTP_RETRY_SEC 10 /* between two attempts to listen */
 
 struct http;
 
@@ -42,18 +43,18 @@ struct http_route {
 		      struct http_response *response);
 };
 
-/* 0 if address is "" (off) or "ADDRESS:PORT": "127.0.0.1:9909", "[::1]:9909", ":9909" (all
- * addresses). Names are refused: looking one up would block. -EINVAL with a sentence in error. */
-int http_check_address(const char *address, char *error, size_t size);
-
 /*
- * Listens. routes (ended by path NULL) and userdata outlive the server. When the address cannot be
- * had, error gets a sentence: what, why, what to do. Errors: -EINVAL, -ENOMEM, those of bind(2).
+ * Listens. address (as listen_check() wants it), routes (ended by path NULL) and userdata outlive
+ * the server. An address that cannot be had is no error: http_error() says why, and it is tried again
+ * every HTTP_RETRY_SEC. Errors: -ENOMEM, those of sd-event.
  */
 int http_new(sd_event *event, const char *address, const struct http_route *routes, void *userdata,
-	     char *error, size_t size, struct http **ret);
+	     struct http **ret);
 /* Closes all connections. Takes NULL, returns NULL. */
 struct http *http_free(struct http *http);
+
+/* Why it does not listen now: what, why, what to do. NULL: it listens. */
+const char *http_error(const struct http *http);
 
 /* Connections closed for HTTP_CONNECTIONS_PER_ADDRESS. */
 uint64_t http_refused(const struct http *http);

@@ -17,6 +17,7 @@
 #include "export/accept.h"
 #include "export/export.h"
 #include "export/http.h"
+#include "export/listen.h"
 #include "export/scrape.h"
 #include "export/series.h"
 
@@ -35,9 +36,8 @@ struct connections {
 struct exporter {
 	const struct export_env *env;
 	const struct prometheus_options *options;
-	struct http *http; /* NULL: off */
+	struct http *http; /* NULL: the configuration turns it off */
 	struct series *series;
-	char reason[PART_REASON_LEN];
 	struct connections now, last; /* the step that is being told, and the one before */
 	bool seen[FLOW_ROLE_MAX_][256]; /* protocols that have been told; they stay, at 0 */
 	struct flow_count untracked[FLOW_ROLE_MAX_][UNTRACKED_REASON_MAX_][2]; /* tx, rx */
@@ -335,16 +335,13 @@ static int prometheus_start(const struct export_env *env, const void *options,
 	e->options = options;
 	e->step = 1; /* 0 is the mark of a row that never had a round trip time */
 	r = series_new((size_t)e->options->max_series, e->options->ttl, &e->series);
+	/* A port that cannot be had costs this endpoint only: status() says why. */
+	if (r >= 0 && e->options->listen[0] != '\0')
+		r = http_new(env->event, e->options->listen, routes, e, &e->http);
 	if (r < 0) {
 		prometheus_stop(e);
 		return r;
 	}
-	/* A port that cannot be had costs this endpoint only: status() says why. */
-	if (e->options->listen[0] == '\0')
-		snprintf(e->reason, sizeof(e->reason), "it is empty");
-	else
-		http_new(env->event, e->options->listen, routes, e, e->reason, sizeof(e->reason),
-			 &e->http);
 	*ret = e;
 	return 0;
 }
@@ -355,9 +352,11 @@ static void prometheus_status(const struct exporter *e, struct part_status *ret)
 
 	*ret = (struct part_status){ .name = "prometheus", .state = PART_ON };
 	if (!e->http) {
-		part_degrade(ret, PART_OFF, "exporters.prometheus.listen: %s", e->reason);
+		part_switch_off(ret, "exporters.prometheus.listen is empty");
 		return;
 	}
+	if (http_error(e->http))
+		part_degrade(ret, PART_OFF, "exporters.prometheus.listen: %s", http_error(e->http));
 	series_figures(e->series, &figures);
 	if (e->overflowed_last > 0)
 		part_degrade(ret, PART_DEGRADED,
@@ -384,7 +383,7 @@ static void prometheus_losses(const struct exporter *e,
 
 static const struct option options[] = {
 	{ "listen", OPTION_STRING, FIELD(listen), .value = "127.0.0.1:9909",
-	  .help = "address and port of /metrics; empty turns it off", .check = http_check_address },
+	  .help = "address and port of /metrics; empty turns it off", .check = listen_check },
 	{ "max_series", OPTION_INT, FIELD(max_series), 0, 1000000, .value = "20000",
 	  .help = "most time series of flows; what is over goes to the overflow series" },
 	{ "ttl", OPTION_DURATION, FIELD(ttl), NSEC_PER_SEC, 86400 * NSEC_PER_SEC, .value = "5m",

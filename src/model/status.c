@@ -56,3 +56,9 @@ void part_degrade(struct part_status *status, enum part_state state, const char 
 	else if (used <= room && !ends_with(status->reason, AND_MORE))
 		strcpy(status->reason + used, AND_MORE);
 }
+
+void part_switch_off(struct part_status *status, const char *reason)
+{
+	part_degrade(status, PART_OFF, "%s", reason);
+	status->as_configured = true;
+}

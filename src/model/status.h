@@ -2,6 +2,7 @@
 /* How a part of the daemon is doing; what "ebpfobsctl status" prints and doctor explains. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,6 +18,7 @@ enum part_state {
 struct part_status {
 	const char *name; /* static */
 	enum part_state state;
+	bool as_configured; /* off because the configuration says so: nothing to warn of */
 	char rung[64]; /* hook ladder: the rungs in use, "tcx + cgroup + tp_btf"; "" if none */
 	char reason[PART_REASON_LEN]; /* what, why, what to do; "" when on */
 };
@@ -30,3 +32,6 @@ void part_add_rung(struct part_status *status, const char *rung);
  * fits is cut at a sentence. */
 void part_degrade(struct part_status *status, enum part_state state, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* The configuration turns it off; reason says which key. */
+void part_switch_off(struct part_status *status, const char *reason);

@@ -157,6 +157,24 @@ def test_port_taken(sandbox):
                 assert f"{name}.listen" in exporters[name]["reason"]
             assert f"exporter prometheus: off: {exporters['prometheus']['reason']}" in \
                 daemon.read_log()
+            s.close()  # who has it gives it back: we are there without a restart
+            wait_for("one of the two to have it", lambda: "listen" in daemon.read_log() and [
+                e for e in daemon.status()["exporters"] if e["state"] == "on"], timeout=20)
+            taker = next(e["name"] for e in daemon.status()["exporters"] if e["state"] == "on")
+            wait_for("one line to say it", lambda: f"exporter {taker}: on" in daemon.read_log())
+            time.sleep(2.5)
+            assert daemon.read_log().count(f"exporter {taker}: on") == 1
+            path = {"prometheus": "metrics", "health": "health"}[taker]
+            assert run("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}",
+                       f"http://{address}/{path}") == "200"
+
+
+def test_off_on_purpose_is_no_warning(sandbox):
+    sandbox.netns("a")
+    with Daemon(sandbox, STEP) as daemon:
+        lines = [json.loads(line) for line in daemon.read_log().splitlines()]
+        said = [line for line in lines if "listen is empty" in line["message"]]
+        assert {line["level"] for line in said} == {"info"} and len(said) == 2
 
 
 # --- rights -----------------------------------------------------------------------------------

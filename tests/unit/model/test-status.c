@@ -55,6 +55,16 @@ static void test_one_mark_for_all_that_found_no_room(void **state)
 	assert_string_equal(s.reason, "short; ...");
 }
 
+static void test_switched_off_is_no_trouble(void **state)
+{
+	struct part_status s = { .state = PART_ON };
+
+	part_switch_off(&s, "health.listen is empty");
+	assert_int_equal(s.state, PART_OFF);
+	assert_true(s.as_configured);
+	assert_string_equal(s.reason, "health.listen is empty");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -62,6 +72,7 @@ int main(void)
 		cmocka_unit_test(test_whole_sentences_or_none),
 		cmocka_unit_test(test_one_long_sentence),
 		cmocka_unit_test(test_one_mark_for_all_that_found_no_room),
+		cmocka_unit_test(test_switched_off_is_no_trouble),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
