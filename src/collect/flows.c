@@ -579,6 +579,17 @@ static void observe_drops(struct collector *c)
 		c->drain.drops = c->drops;
 }
 
+/* Whoever forces a rung wants to know that it is refused, and no count by another. */
+static int obey_hooks(struct collector *c)
+{
+	const char *refusal = sockets_refusal(c->env.sockets);
+
+	if (!refusal)
+		return 0;
+	snprintf(c->off_reason, sizeof(c->off_reason), "%s", refusal);
+	return -EOPNOTSUPP;
+}
+
 static int observe_interfaces(struct collector *c)
 {
 	const struct interfaces_config config = {
@@ -589,9 +600,13 @@ static int observe_interfaces(struct collector *c)
 		.runtime_dir = c->env.runtime_dir,
 		.max = INTERFACES_DEFAULT,
 	};
+	int r = interfaces_new(c->env.event, c->env.work, &config, &interfaces_ops, c,
+			       &c->interfaces);
 
-	return interfaces_new(c->env.event, c->env.work, &config, &interfaces_ops, c,
-			      &c->interfaces);
+	if (r < 0)
+		snprintf(c->off_reason, sizeof(c->off_reason),
+			 "cannot hear of interfaces (rtnetlink): %s", strerror(-r));
+	return r;
 }
 
 static void unload(struct collector *c)
@@ -604,10 +619,13 @@ static void unload(struct collector *c)
 	flows_bpf__destroy(TAKE(c->skel));
 }
 
+/* Unless the step that failed has said why. */
 static void explain_refusal(struct collector *c, int r)
 {
 	const char *message = bpf_env_message(c->env.bpf);
 
+	if (c->off_reason[0] != '\0')
+		return;
 	if (r == -EPERM || r == -EACCES)
 		snprintf(c->off_reason, sizeof(c->off_reason),
 			 "the kernel refused the TC programs (%s): run as root or with CAP_BPF, "
@@ -626,6 +644,8 @@ static int bring_up(struct collector *c)
 	r = load(c);
 	if (r >= 0)
 		r = configure(c);
+	if (r >= 0)
+		r = obey_hooks(c);
 	if (r >= 0)
 		r = slots_new(c->skel, INTERFACES_DEFAULT, &c->slots);
 	if (r >= 0 && c->options->connection_tracking)

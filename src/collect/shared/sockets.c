@@ -4,7 +4,7 @@
  * accepting a connection (fexit, kretprobe, the two system calls), and the sockets that exist
  * already (an iterator that writes to the socket itself, or one that leaves a note). A program that
  * the verifier refuses takes its whole object along, so the combinations are tried from the best
- * downwards until one loads and attaches.
+ * downwards until one loads and attaches. A rung that the user forces is had, or nothing is.
  */
 #define LOG_COMPONENT "sockets"
 #include "collect/shared/sockets.h"
@@ -50,6 +50,7 @@ struct sockets {
 	bool creation; /* the cgroup programs are attached everywhere in scope */
 	bool scanned;
 	char load_error[256]; /* why not, if skel is NULL */
+	char refusal[PART_REASON_LEN];
 	char creation_error[256];
 };
 
@@ -130,13 +131,16 @@ static int try_rungs(struct sockets *s, enum accept_rung accept, enum scan_rung 
 	return 0;
 }
 
+static bool is_forced(const struct sockets *s)
+{
+	return !streq(s->config.hooks, "auto");
+}
+
 static bool rung_wanted(const struct sockets *s, enum accept_rung rung)
 {
-	const char *forced = s->config.hooks;
-
-	if (streq(forced, "auto") || rung == ACCEPT_NONE)
+	if (!is_forced(s))
 		return true;
-	return streq(forced, accept_names[rung]);
+	return rung != ACCEPT_NONE && streq(s->config.hooks, accept_names[rung]);
 }
 
 /* The best combination that the kernel grants. */
@@ -155,6 +159,11 @@ static int load(struct sockets *s)
 				  strerror(-r), bpf_env_message(s->config.bpf));
 		}
 	snprintf(s->load_error, sizeof(s->load_error), "%s", bpf_env_message(s->config.bpf));
+	if (is_forced(s))
+		snprintf(s->refusal, sizeof(s->refusal),
+			 "hooks: %s cannot be had: no hook of this kind sees accepted connections "
+			 "here (%s); hooks: auto takes what the kernel grants",
+			 s->config.hooks, s->load_error[0] ? s->load_error : strerror(-r));
 	return r;
 }
 
@@ -329,6 +338,11 @@ void sockets_on_netns(struct sockets *s, const struct netns_ref *ns)
 		free(job);
 }
 
+const char *sockets_refusal(const struct sockets *s)
+{
+	return s->refusal[0] ? s->refusal : NULL;
+}
+
 bool sockets_complete(const struct sockets *s)
 {
 	const struct scope *scope = s->config.scope;
@@ -359,8 +373,7 @@ void sockets_status(const struct sockets *s, struct part_status *status)
 		part_degrade(
 			status, PART_DEGRADED,
 			"an accepted connection is named after its listener's process: no hook for "
-			"accept() is granted (fentry, kprobe and tracepoints were refused%s)",
-			streq(s->config.hooks, "auto") ? "" : " or hooks: forbids them");
+			"accept() is granted (fentry, kprobe and tracepoints were refused)");
 	if (s->scan == SCAN_NONE)
 		part_degrade(status, PART_DEGRADED,
 			     "connections older than the daemon are not named: iter/task_file was "

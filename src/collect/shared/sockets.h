@@ -37,6 +37,9 @@ void sockets_on_netns(struct sockets *sockets, const struct netns_ref *ns);
 /* The cgroups in scope are other ones (a unit was restarted): tells the kernel side. */
 int sockets_on_scope(struct sockets *sockets);
 
+/* Why the rung that hooks: forces cannot be had: whoever names sockets is off with this reason. NULL:
+ * it is had, or none is forced. */
+const char *sockets_refusal(const struct sockets *sockets);
 /* True if every socket of every process is known, so that one without an entry is the kernel's
  * own. */
 bool sockets_complete(const struct sockets *sockets);
