@@ -66,10 +66,14 @@ static int add_capabilities(struct json_object *checks)
 		{ CAP_BPF, "CAP_BPF", "loading programs and making maps" },
 		{ CAP_PERFMON, "CAP_PERFMON", "tracing programs: processes, accepts, old sockets" },
 		{ CAP_NET_ADMIN, "CAP_NET_ADMIN", "attaching to interfaces and cgroups" },
+		{ CAP_NET_BROADCAST, "CAP_NET_BROADCAST",
+		  "hearing of interfaces in other network namespaces" },
 		{ CAP_SYS_ADMIN, "CAP_SYS_ADMIN", "entering other network namespaces" },
 		{ CAP_SYS_PTRACE, "CAP_SYS_PTRACE", "executables' paths of others' processes" },
 		{ CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH",
 		  "names of containers from their runtime's files; cgroups by id" },
+		{ CAP_SYSLOG, "CAP_SYSLOG",
+		  "addresses of kernel symbols: connections older than the daemon, on Linux 5.10" },
 	};
 	int r = 0;
 

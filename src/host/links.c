@@ -424,7 +424,8 @@ static int on_readable(sd_event_source *source, int fd, uint32_t revents, void *
 	return 0;
 }
 
-static int open_socket(struct links *links, bool foreign)
+/* *foreign becomes false where the kernel does not let us hear of other namespaces. */
+static int open_socket(struct links *links, bool *foreign)
 {
 	static const int groups[] = { RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
 				      RTNLGRP_NSID };
@@ -437,8 +438,11 @@ static int open_socket(struct links *links, bool foreign)
 	/* Without CAP_NET_ADMIN the buffer is what net.core.rmem_max allows. */
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
 		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
-	if (foreign && setsockopt(fd, SOL_NETLINK, NETLINK_LISTEN_ALL_NSID, &one, sizeof(one)) < 0)
-		return -errno;
+	if (*foreign &&
+	    setsockopt(fd, SOL_NETLINK, NETLINK_LISTEN_ALL_NSID, &one, sizeof(one)) < 0) {
+		links->stats.foreign_refused = true;
+		*foreign = false;
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(groups); i++)
 		if (setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &groups[i],
 			       sizeof(groups[i])) < 0)
@@ -477,7 +481,7 @@ int links_new(sd_event *event, struct work *work, bool foreign, const struct lin
 	r = make_tables(links);
 	if (r < 0)
 		return r;
-	r = open_socket(links, foreign);
+	r = open_socket(links, &foreign);
 	if (r < 0)
 		return r;
 	r = netns_new(event, work, foreign, &on_change, &links->netns);

@@ -62,7 +62,8 @@ struct links_handler {
 	void *userdata;
 };
 
-/* foreign: namespaces other than our own are looked for. Needs CAP_NET_BROADCAST then. */
+/* foreign: namespaces other than our own are looked for. Without CAP_NET_BROADCAST in the user
+ * namespace that ours belongs to they are not: see links_stats.foreign_refused. */
 int links_new(sd_event *event, struct work *work, bool foreign, const struct links_handler *handler,
 	      struct links **ret);
 struct links *links_free(struct links *links); /* takes NULL, returns NULL */
@@ -80,6 +81,7 @@ struct links_stats {
 	uint64_t overflows; /* the socket overflowed; all was dumped again */
 	uint64_t links_lost, addresses_lost; /* not known because of the limits above */
 	uint64_t dumps_failed;
+	bool foreign_refused; /* we may not hear of other namespaces */
 };
 struct links_stats links_stats(const struct links *links);
 size_t links_bytes(const struct links *links);
