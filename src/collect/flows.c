@@ -22,6 +22,7 @@
 #include "collect/flows/connections.h"
 #include "collect/flows/drain.h"
 #include "collect/flows/drops.h"
+#include "collect/flows/interface-record.h"
 #include "collect/flows/options.h"
 #include "collect/flows/records.h"
 #include "collect/flows/slots.h"
@@ -50,8 +51,7 @@ enum slot_phase {
 
 struct slot_note {
 	uint8_t phase;
-	bool before_told; /* what passed before attaching is in a record */
-	struct flow_count early[TC_DIRECTIONS]; /* counted before that */
+	struct before_attach before_attach;
 	uint64_t removed_epoch;
 };
 
@@ -277,80 +277,18 @@ static void emit_untracked(struct collector *c, const struct wire_untracked_key 
 	emit(c, &record);
 }
 
-/* The interface's own counters by now, whichever unit they are in: what passed before attaching,
- * and what was counted since then. */
-static struct flow_count own_count(const struct interface *interface, enum tc_direction direction,
-				   const struct flow_count *early)
-{
-	const struct link_counter *before = &interface->before[direction];
-	uint64_t header = interface->units[direction].omitted;
-
-	return (struct flow_count){
-		.skbs = before->packets + early->skbs,
-		.bytes = before->bytes + early->bytes - header * early->skbs,
-		.packets = before->packets + early->packets,
-		.bytes_wire = before->bytes + early->bytes_wire - header * early->packets,
-	};
-}
-
-/* Once it is known what passed before attaching, that is told. */
-static void tell_before_attach(struct slot_note *note, const struct interface *interface,
-			       struct flow_interface *i)
-{
-	if (note->before_told)
-		return;
-	if (interface->state != INTERFACE_PENDING) {
-		i->before_attach_rx = own_count(interface, TC_INGRESS, &note->early[TC_INGRESS]);
-		i->before_attach_tx = own_count(interface, TC_EGRESS, &note->early[TC_EGRESS]);
-		note->before_told = true;
-		return;
-	}
-	flow_count_add(&note->early[TC_INGRESS], &i->counted_rx);
-	flow_count_add(&note->early[TC_INGRESS], &i->duplicate_rx);
-	flow_count_add(&note->early[TC_EGRESS], &i->counted_tx);
-	flow_count_add(&note->early[TC_EGRESS], &i->duplicate_tx);
-}
-
-static bool is_zero(const struct wire_interface_count *count)
-{
-	static const struct wire_interface_count zero;
-
-	return memcmp(count, &zero, sizeof(zero)) == 0;
-}
-
 static void emit_interface(struct collector *c, uint16_t slot,
 			   const struct wire_interface_count *sums)
 {
 	const struct interface *interface = interfaces_get(c->interfaces, slot);
-	struct slot_note *note = &c->notes[slot];
 	struct wire_interface_count added;
-	struct record record = { .kind = RECORD_INTERFACE };
-	struct flow_interface *i = &record.interface;
+	struct record record;
 
 	slots_interface_delta(c->slots, slot, c->drain.epoch, sums, &added);
 	c->account.seen += added.counted[0].skbs + added.counted[1].skbs;
-	/* An interface is shown once it is attached, or something came through before that. */
-	if (!interface || (interface->state == INTERFACE_PENDING && is_zero(&added)))
-		return;
-	i->netns = interface->link.netns;
-	i->ifindex = interface->link.ifindex;
-	i->role = interface->link.role;
-	snprintf(i->name, sizeof(i->name), "%s", interface->link.name);
-	i->removed = interface->state == INTERFACE_REMOVED;
-	/* While it is being attached nothing was told that could be inexact. */
-	i->exact = interface->state == INTERFACE_PENDING || interface->exact;
-	i->omits_header_rx = interface->units[TC_INGRESS].omitted > 0;
-	i->omits_header_tx = interface->units[TC_EGRESS].omitted > 0;
-	i->counted_rx = flow_count_from_wire(&added.counted[WIRE_INGRESS]);
-	i->counted_tx = flow_count_from_wire(&added.counted[WIRE_EGRESS]);
-	i->duplicate_rx = flow_count_from_wire(&added.duplicate[WIRE_INGRESS]);
-	i->duplicate_tx = flow_count_from_wire(&added.duplicate[WIRE_EGRESS]);
-	/* What loopback transmits it receives; but between its egress hook and the device a large
-	 * skb may be cut, so that only ingress has the number that the device counts for both. */
-	if (i->role == FLOW_ROLE_LOOPBACK)
-		i->duplicate_tx = i->counted_rx;
-	tell_before_attach(note, interface, i);
-	emit(c, &record);
+	if (interface &&
+	    record_from_interface(interface, &added, &c->notes[slot].before_attach, &record))
+		emit(c, &record);
 }
 
 /* A removed interface's packets may be in both epochs; when each was drained after the removal the

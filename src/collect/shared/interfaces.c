@@ -644,9 +644,10 @@ void interfaces_status(const struct interfaces *interfaces, struct part_status *
 			     "%llu network namespaces had no place in our tables",
 			     (unsigned long long)netns.lost);
 	if (links.foreign_refused)
-		part_degrade(status, PART_DEGRADED,
-			     "other network namespaces are not observed: the kernel does not let us "
-			     "hear of their interfaces, CAP_NET_BROADCAST is missing");
+		part_degrade(
+			status, PART_DEGRADED,
+			"other network namespaces are not observed: the kernel does not let us "
+			"hear of their interfaces, CAP_NET_BROADCAST is missing");
 	if (netns.refused > 0)
 		part_degrade(status, PART_DEGRADED,
 			     "other network namespaces are not observed: the kernel did not let us "
