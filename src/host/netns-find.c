@@ -155,7 +155,7 @@ int netns_open(const struct netns_ref *ns)
 	fd = open_known(ns);
 	if (fd >= 0)
 		return fd;
-	r = netns_scan(&all, &denied);
+	r = netns_scan(/* processes= */ true, &all, &denied);
 	if (r < 0)
 		return r;
 	seen = hashmap_get(all, &ns->inode);
@@ -313,9 +313,10 @@ static int scan_processes(struct hashmap *all, uint64_t *ret_denied)
 	return 0;
 }
 
-int netns_scan(struct hashmap **ret, uint64_t *ret_denied)
+int netns_scan(bool processes, struct hashmap **ret, uint64_t *ret_denied)
 {
 	_cleanup_(hashmap_free_p) struct hashmap *all = NULL;
+	uint64_t denied = 0;
 	int r;
 
 	r = hashmap_new(sizeof(uint64_t), sizeof(struct netns_ref), NETNS_MAX, &all);
@@ -324,9 +325,12 @@ int netns_scan(struct hashmap **ret, uint64_t *ret_denied)
 	r = scan_mounts(all);
 	if (r < 0)
 		return r;
-	r = scan_processes(all, ret_denied);
-	if (r < 0)
-		return r;
+	if (processes) {
+		r = scan_processes(all, &denied);
+		if (r < 0)
+			return r;
+	}
+	*ret_denied = denied;
 	*ret = TAKE(all);
 	return 0;
 }

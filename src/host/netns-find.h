@@ -23,9 +23,9 @@ int netns_open(const struct netns_ref *ns);
 int netns_enter(const struct netns_ref *ns, int *ret_back);
 void netns_leave(int back);
 
-/* All that can be seen: inode (uint64_t) to struct netns_ref without nsid, at most NETNS_MAX.
- * *ret_denied: processes whose namespace we may not read. */
-int netns_scan(struct hashmap **ret, uint64_t *ret_denied);
+/* All that can be seen: inode (uint64_t) to struct netns_ref without nsid, at most NETNS_MAX; without
+ * processes only what is mounted. *ret_denied: processes whose namespace we may not read. */
+int netns_scan(bool processes, struct hashmap **ret, uint64_t *ret_denied);
 
 /* The inode of our own namespace. */
 int netns_own_inode(uint64_t *ret);

@@ -23,10 +23,18 @@
 #include "host/rtnl.h"
 
 #define SCAN_INTERVAL (30 * USEC_PER_SEC)
-/* A burst of mounts must not keep a core busy with scans: after one of length L the next comes not
- * before SCAN_PAUSE_FACTOR * L, so scanning takes at most 1/20 of a core. */
-#define SCAN_PAUSE_MIN (10 * USEC_PER_MSEC)
+/* A burst of mounts must not keep a core busy with scans: after one of length L the next of its kind
+ * comes not before SCAN_PAUSE_FACTOR * L, so that each kind takes at most 1/20 of a core. */
+#define SCAN_PAUSE_MIN (5 * USEC_PER_MSEC)
 #define SCAN_PAUSE_FACTOR 20
+
+/* The mount table is read in some 100 us, /proc in 10 us per process; and what lives for a tenth of
+ * a second has a mount, as a rule. */
+enum scan {
+	SCAN_MOUNTS,
+	SCAN_ALL, /* processes, too */
+	SCANS,
+};
 
 struct entry {
 	struct netns_ref ref;
@@ -43,8 +51,9 @@ struct netns_table {
 	struct hashmap *by_nsid; /* nsid to inode, of the announced */
 	sd_event_source *mounts, *timer;
 	int mounts_fd;
-	bool scanning, scan_again;
-	uint64_t scan_not_before; /* CLOCK_MONOTONIC, in us */
+	bool scanning;
+	/* CLOCK_MONOTONIC, in us: when a scan is due, and before which it is not */
+	uint64_t due[SCANS], not_before[SCANS];
 	struct netns_stats stats;
 	unsigned references; /* the owner and each job under way */
 	bool closed;
@@ -182,6 +191,7 @@ static void add(struct netns_table *table, const struct netns_ref *seen)
 
 struct scan_job {
 	struct netns_table *table;
+	enum scan scan;
 	struct hashmap *all;
 	uint64_t denied, took_us;
 	int32_t own_nsid; /* others may number our own, too */
@@ -205,7 +215,7 @@ static void scan_run(void *arg)
 	uint64_t start = now_ns(CLOCK_MONOTONIC);
 
 	job->own_nsid = own_number();
-	job->result = netns_scan(&job->all, &job->denied);
+	job->result = netns_scan(job->scan == SCAN_ALL, &job->all, &job->denied);
 	job->took_us = (now_ns(CLOCK_MONOTONIC) - start) / NSEC_PER_USEC;
 }
 
@@ -217,7 +227,8 @@ static void take_seen(struct netns_table *table, const struct netns_ref *seen)
 		add(table, seen);
 		return;
 	}
-	entry->ref.pid = seen->pid;
+	if (seen->pid)
+		entry->ref.pid = seen->pid;
 	if (streq(entry->ref.path, seen->path))
 		return;
 	strcpy(entry->ref.path, seen->path);
@@ -244,25 +255,36 @@ static uint64_t now_us(void)
 	return now_ns(CLOCK_MONOTONIC) / NSEC_PER_USEC;
 }
 
-static void schedule_scan(struct netns_table *table, uint64_t when_us)
+static void arm_timer(struct netns_table *table)
 {
-	sd_event_source_set_time(table->timer, when_us);
+	sd_event_source_set_time(table->timer, MIN(table->due[SCAN_MOUNTS], table->due[SCAN_ALL]));
 	sd_event_source_set_enabled(table->timer, SD_EVENT_ONESHOT);
+}
+
+/* During a scan, too: it may have passed already what is to be looked at. */
+static void want_scan(struct netns_table *table, enum scan scan)
+{
+	uint64_t soonest = MAX(now_us(), table->not_before[scan]);
+
+	table->due[scan] = MIN(table->due[scan], soonest);
+	if (!table->scanning)
+		arm_timer(table);
 }
 
 static void scan_take(struct netns_table *table, const struct scan_job *job)
 {
 	const struct netns_ref *seen;
 	const uint64_t *inode;
-	uint64_t now = now_us();
+	uint64_t pause = MAX(SCAN_PAUSE_MIN, job->took_us * SCAN_PAUSE_FACTOR);
 
 	table->scanning = false;
-	table->scan_not_before = now + MAX(SCAN_PAUSE_MIN, job->took_us * SCAN_PAUSE_FACTOR);
-	schedule_scan(table, table->scan_again ? table->scan_not_before : now + SCAN_INTERVAL);
-	table->scan_again = false;
+	table->not_before[job->scan] = now_us() + pause;
+	table->due[job->scan] = MAX(table->due[job->scan], table->not_before[job->scan]);
+	arm_timer(table);
 	if (job->result < 0)
 		return;
-	table->stats.denied = job->denied;
+	if (job->scan == SCAN_ALL)
+		table->stats.denied = job->denied;
 	take_own_number(table, job->own_nsid);
 	HASHMAP_FOREACH(job->all, pos, inode, seen)
 		take_seen(table, seen);
@@ -279,7 +301,7 @@ static void scan_done(void *arg)
 	free(job);
 }
 
-static int start_scan(struct netns_table *table)
+static int start_scan(struct netns_table *table, enum scan scan)
 {
 	_cleanup_free_ struct scan_job *job = calloc(1, sizeof(*job));
 	int r;
@@ -287,6 +309,7 @@ static int start_scan(struct netns_table *table)
 	if (!job)
 		return -ENOMEM;
 	job->table = table;
+	job->scan = scan;
 	r = work_run(table->work, WORK_LANE_FILES, scan_run, scan_done, job);
 	if (r < 0)
 		return r;
@@ -299,9 +322,13 @@ static int start_scan(struct netns_table *table)
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct netns_table *table = userdata;
+	enum scan scan = table->due[SCAN_MOUNTS] <= usec ? SCAN_MOUNTS : SCAN_ALL;
 
-	if (!table->scanning && start_scan(table) < 0)
-		schedule_scan(table, now_us() + SCAN_INTERVAL);
+	table->due[scan] = scan == SCAN_ALL ? now_us() + SCAN_INTERVAL : UINT64_MAX;
+	if (start_scan(table, scan) < 0) {
+		table->due[SCAN_ALL] = now_us() + SCAN_INTERVAL;
+		arm_timer(table);
+	}
 	return 0;
 }
 
@@ -309,10 +336,8 @@ void netns_rescan(struct netns_table *table)
 {
 	if (!table->foreign)
 		return;
-	if (table->scanning)
-		table->scan_again = true;
-	else
-		schedule_scan(table, table->scan_not_before);
+	want_scan(table, SCAN_MOUNTS);
+	want_scan(table, SCAN_ALL);
 }
 
 static int on_mounts(sd_event_source *source, int fd, uint32_t revents, void *userdata)
