@@ -213,22 +213,23 @@ static int bracket_here(struct attach_task *task)
 
 /* --- the tasks ----------------------------------------------------------------------------- */
 
-static int find_foreign(const struct attached *attached, char text[static INTERFACE_REASON_LEN])
+static int find_neighbours(const struct attached *attached, struct neighbours *ret)
 {
 	static const char *const names[] = { "ingress", "egress" };
+	struct neighbours found = { .tcx = false };
 	char what[INTERFACE_REASON_LEN - 16];
 	size_t n = 0;
 	int r;
 
-	text[0] = '\0';
 	for (int i = 0; i < TC_DIRECTIONS; i++) {
-		r = tc_find_foreign(&attached->at[i], what, sizeof(what));
+		r = tc_find_foreign(&attached->at[i], what, sizeof(what), &found.tcx);
 		if (r < 0)
 			return r;
-		if (r > 0 && n < INTERFACE_REASON_LEN)
-			n += (size_t)snprintf(text + n, INTERFACE_REASON_LEN - n, "%s%s: %s",
-					      n > 0 ? ", " : "", names[i], what);
+		if (r > 0 && n < sizeof(found.before))
+			n += (size_t)snprintf(found.before + n, sizeof(found.before) - n,
+					      "%s%s: %s", n > 0 ? ", " : "", names[i], what);
 	}
+	*ret = found;
 	return 0;
 }
 
@@ -280,7 +281,7 @@ static int run_here(struct attach_task *task)
 		return r;
 	r = bracket_here(task);
 	if (r == 0)
-		r = find_foreign(&task->attached, task->foreign);
+		r = find_neighbours(&task->attached, &task->neighbours);
 	if (r < 0) {
 		abandon(task, task->attached.at[TC_INGRESS].mode);
 		count_last(task);
@@ -332,14 +333,14 @@ int attach_undo(const struct netns_ref *ns, int ifindex, const char *runtime_dir
 }
 
 int attach_audit(const struct netns_ref *ns, const struct attached *attached,
-		 char text[static INTERFACE_REASON_LEN])
+		 struct neighbours *ret)
 {
 	int back, r;
 
 	r = netns_enter(ns, &back);
 	if (r < 0)
 		return r;
-	r = find_foreign(attached, text);
+	r = find_neighbours(attached, ret);
 	netns_leave(back);
 	return r;
 }

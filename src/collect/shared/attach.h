@@ -15,6 +15,12 @@
 #include "host/links.h"
 #include "host/netns.h"
 
+/* Who else is at an interface. */
+struct neighbours {
+	char before[INTERFACE_REASON_LEN]; /* what runs before our programs; "" if nothing does */
+	bool tcx; /* somebody has TCX programs, which run before all filters */
+};
+
 /* What hangs in the kernel. */
 struct attached {
 	struct tc_attachment at[TC_DIRECTIONS]; /* mode TC_AUTO: nothing */
@@ -33,7 +39,7 @@ struct attach_task {
 	struct attached attached;
 	struct bracket bracket;
 	struct link_units units[TC_DIRECTIONS];
-	char foreign[INTERFACE_REASON_LEN];
+	struct neighbours neighbours;
 	char reason[INTERFACE_REASON_LEN]; /* why it failed; "" if it did not */
 	bool vanished; /* it failed, because the interface or its namespace is gone */
 	/* What our programs counted before it vanished, in the interface's units. */
@@ -46,6 +52,6 @@ int attach_run(struct attach_task *task);
 int attach_undo(const struct netns_ref *ns, int ifindex, const char *runtime_dir,
 		struct attached *attached, bool gone);
 
-/* Looks again who runs before our programs; "" if nobody does. */
+/* Looks again who else is there. */
 int attach_audit(const struct netns_ref *ns, const struct attached *attached,
-		 char text[static INTERFACE_REASON_LEN]);
+		 struct neighbours *ret);

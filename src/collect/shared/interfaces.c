@@ -17,6 +17,7 @@
 #include "base/util.h"
 #include "base/work.h"
 #include "collect/shared/attach.h"
+#include "collect/shared/pace.h"
 #include "collect/shared/select.h"
 #include "collect/shared/tc-record.h"
 
@@ -40,10 +41,12 @@ struct interfaces {
 	struct interfaces_ops ops;
 	void *userdata;
 	struct links *links;
-	struct hashmap *by_link; /* struct link_key to slot number, of those not leaving */
+	struct hashmap *by_link; /* struct link_key to slot number, of those not removed */
 	struct slot *slots[INTERFACES_MAX + 1];
 	uint16_t last_slot; /* given out last; the search goes on from there */
 	uint64_t lost;
+	struct pace pace;
+	bool tcx_beside; /* others have TCX programs on this host */
 	unsigned references; /* the owner and each job under way */
 	pthread_mutex_t lock; /* guards closed, and every call of ops.count() */
 	bool closed;
@@ -71,6 +74,8 @@ static struct link_key key_of(const struct link *link)
 {
 	return (struct link_key){ .netns = link->netns, .ifindex = link->ifindex };
 }
+
+static void open_wanted(struct interfaces *interfaces, const struct link_key *key);
 
 static struct slot *find_slot(const struct interfaces *interfaces, const struct link *link)
 {
@@ -116,10 +121,14 @@ static void conclude_vanished(struct slot *slot)
 
 static void finish_leaving(struct interfaces *interfaces, struct slot *slot)
 {
+	struct link_key key = key_of(&slot->interface.link);
+
 	if (slot->vanished && slot->interface.last_known)
 		conclude_vanished(slot);
 	slot->interface.state = INTERFACE_REMOVED;
+	hashmap_remove(interfaces->by_link, &key);
 	tell(interfaces, slot);
+	open_wanted(interfaces, &key);
 }
 
 static void detach_done(void *arg)
@@ -182,9 +191,6 @@ static void leave(struct interfaces *interfaces, struct slot *slot)
 
 static void start_leaving(struct interfaces *interfaces, struct slot *slot, bool gone)
 {
-	struct link_key key = key_of(&slot->interface.link);
-
-	hashmap_remove(interfaces->by_link, &key);
 	slot->gone = gone;
 	leave(interfaces, slot);
 }
@@ -237,12 +243,42 @@ static void take_result(struct slot *slot, const struct attach_job *job)
 	interface->state = INTERFACE_ATTACHED;
 	interface->mode = task->attached.at[TC_INGRESS].mode;
 	interface->exact = task->bracket.exact;
-	memcpy(interface->foreign, task->foreign, sizeof(interface->foreign));
 	for (int i = 0; i < TC_DIRECTIONS; i++) {
 		interface->units[i] = task->units[i];
 		interface->before[i] = task->bracket.before[i];
 		interface->slack[i] = task->bracket.slack[i];
 	}
+}
+
+/* Links if the kernel has them, unless they come too fast for that. */
+static enum tc_mode choose_mode(struct interfaces *interfaces)
+{
+	if (interfaces->config.attach != TC_AUTO || interfaces->tcx_beside)
+		return interfaces->config.attach;
+	return pace_next(&interfaces->pace, now_ns(CLOCK_MONOTONIC));
+}
+
+/* The TCX programs of others run before a filter and may end the chain: true if we are to leave,
+ * and come again as one of them. */
+static bool take_neighbours(struct interfaces *interfaces, struct slot *slot,
+			    const struct neighbours *neighbours)
+{
+	memcpy(slot->interface.foreign, neighbours->before, sizeof(neighbours->before));
+	if (!neighbours->tcx)
+		return false;
+	interfaces->tcx_beside = true;
+	return slot->interface.mode == TC_CLSACT && interfaces->config.attach == TC_AUTO;
+}
+
+static void attach_take(struct interfaces *interfaces, struct slot *slot,
+			const struct attach_job *job)
+{
+	if (slot->leaving)
+		leave(interfaces, slot);
+	else if (job->result == 0 && take_neighbours(interfaces, slot, &job->task.neighbours))
+		start_leaving(interfaces, slot, /* gone= */ false);
+	else
+		tell(interfaces, slot);
 }
 
 static void attach_done(void *arg)
@@ -253,14 +289,10 @@ static void attach_done(void *arg)
 
 	slot->busy = false;
 	take_result(slot, job);
-	if (interfaces->closed) {
-		if (is_attached(&slot->attached))
-			detach(interfaces, slot, 0);
-	} else if (slot->leaving) {
-		leave(interfaces, slot);
-	} else {
-		tell(interfaces, slot);
-	}
+	if (!interfaces->closed)
+		attach_take(interfaces, slot, job);
+	else if (is_attached(&slot->attached))
+		detach(interfaces, slot, 0);
 	unref(interfaces);
 	free(job);
 }
@@ -285,7 +317,7 @@ static int queue_attach(struct interfaces *interfaces, struct slot *slot,
 		.slot = slot->interface.slot,
 		.task = { .ns = slot->ns,
 			  .link = slot->interface.link,
-			  .mode = interfaces->config.attach,
+			  .mode = choose_mode(interfaces),
 			  .runtime_dir = interfaces->runtime_dir,
 			  .programs = { programs[TC_INGRESS], programs[TC_EGRESS] },
 			  .count = count_both,
@@ -381,6 +413,14 @@ static void open_slot(struct interfaces *interfaces, const struct link *link)
 	start_attach(interfaces, slot);
 }
 
+static void open_wanted(struct interfaces *interfaces, const struct link_key *key)
+{
+	const struct link *link = links_get(interfaces->links, key->netns, (uint32_t)key->ifindex);
+
+	if (link && select_interface(interfaces->config.names, link->name))
+		open_slot(interfaces, link);
+}
+
 static void on_link_changed(struct interfaces *interfaces, const struct link *link)
 {
 	struct slot *slot = find_slot(interfaces, link);
@@ -391,6 +431,8 @@ static void on_link_changed(struct interfaces *interfaces, const struct link *li
 			open_slot(interfaces, link);
 		return;
 	}
+	if (slot->leaving) /* finish_leaving() looks again */
+		return;
 	slot->interface.link = *link;
 	if (wanted)
 		tell(interfaces, slot);
@@ -409,7 +451,7 @@ static void on_link(void *userdata, const struct link *link, enum link_change ch
 		return;
 	}
 	slot = find_slot(interfaces, link);
-	if (!slot)
+	if (!slot || slot->leaving)
 		return;
 	slot->interface.link = *link;
 	slot->interface.last_known = last_known;
@@ -430,7 +472,7 @@ struct audit_job {
 	uint16_t slot;
 	struct netns_ref ns;
 	struct attached attached; /* borrowed: the slot is busy meanwhile */
-	char foreign[INTERFACE_REASON_LEN];
+	struct neighbours neighbours;
 	int result;
 };
 
@@ -438,20 +480,22 @@ static void audit_run(void *arg)
 {
 	struct audit_job *job = arg;
 
-	job->result = attach_audit(&job->ns, &job->attached, job->foreign);
+	job->result = attach_audit(&job->ns, &job->attached, &job->neighbours);
 }
 
 static void audit_take(struct interfaces *interfaces, struct slot *slot,
 		       const struct audit_job *job)
 {
-	if (slot->leaving) {
+	bool same = streq(slot->interface.foreign, job->neighbours.before);
+
+	if (slot->leaving)
 		leave(interfaces, slot);
+	else if (job->result < 0)
 		return;
-	}
-	if (job->result < 0 || streq(slot->interface.foreign, job->foreign))
-		return;
-	memcpy(slot->interface.foreign, job->foreign, sizeof(job->foreign));
-	tell(interfaces, slot);
+	else if (take_neighbours(interfaces, slot, &job->neighbours))
+		start_leaving(interfaces, slot, /* gone= */ false);
+	else if (!same)
+		tell(interfaces, slot);
 }
 
 static void audit_done(void *arg)

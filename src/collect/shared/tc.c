@@ -423,7 +423,8 @@ static int find_foreign_filter(const struct tc_attachment *attachment, char *tex
 	return 1;
 }
 
-static int find_foreign_tcx(const struct tc_attachment *attachment, char *text, size_t size)
+static int find_foreign_tcx(const struct tc_attachment *attachment, char *text, size_t size,
+			    bool *tcx)
 {
 	uint32_t ids[TCX_PROGRAMS_MAX];
 	size_t n = ARRAY_SIZE(ids);
@@ -434,15 +435,17 @@ static int find_foreign_tcx(const struct tc_attachment *attachment, char *text, 
 		return 0;
 	if (r < 0)
 		return r;
+	for (size_t i = 0; i < n; i++)
+		*tcx |= ids[i] != attachment->program;
 	if (n == 0 || ids[0] == attachment->program)
 		return 0;
 	snprintf(text, size, "the TCX program %u runs before ours", ids[0]);
 	return 1;
 }
 
-int tc_find_foreign(const struct tc_attachment *attachment, char *text, size_t size)
+int tc_find_foreign(const struct tc_attachment *attachment, char *text, size_t size, bool *tcx)
 {
-	int r = find_foreign_tcx(attachment, text, size);
+	int r = find_foreign_tcx(attachment, text, size, tcx);
 
 	if (r != 0 || attachment->mode == TC_TCX)
 		return r;

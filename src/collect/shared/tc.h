@@ -55,6 +55,7 @@ int tc_detach(struct tc_attachment *attachment);
 
 /*
  * Looks for what runs before our program and may keep packets from it. Writes a sentence part ("a
- * flower filter with priority 1 before ours") and returns 1, or 0 if there is nothing.
+ * flower filter with priority 1 before ours") and returns 1, or 0 if there is nothing. *tcx becomes
+ * true if somebody has TCX programs there, before ours or behind.
  */
-int tc_find_foreign(const struct tc_attachment *attachment, char *text, size_t size);
+int tc_find_foreign(const struct tc_attachment *attachment, char *text, size_t size, bool *tcx);

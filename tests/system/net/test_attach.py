@@ -258,3 +258,43 @@ def test_mode_by_kernel(sandbox, start, has_tcx):
     if not has_tcx:
         refused = start("--attach", "tcx", runtime="other").wait_for("va", "failed")
         assert "no TCX" in refused["reason"]
+
+
+def make_burst(sandbox, name):
+    sandbox.shell("".join(f"ip link add {name}a{i} type veth peer name {name}b{i}; "
+                          f"ip link set {name}a{i} up; ip link set {name}b{i} up\n"
+                          for i in range(10)))
+
+
+def modes(tool):
+    return {name: i["mode"] for (name, _), i in tool.list()[0].items() if i["state"] == "attached"}
+
+
+def test_burst(sandbox, start, has_tcx):
+    """auto gives links to a few, filters to the rest. When somebody comes with TCX, whose programs run
+    before filters, those filters become links, and so does all that comes later; the sums go on."""
+    if not has_tcx:
+        pytest.skip("this kernel has no TCX (before Linux 6.6)")
+    make_burst(sandbox, "u")
+    tool = start("--attach", "auto")
+    wait_until(lambda: len(modes(tool)) == 21, 10, "all attached")
+    assert sorted(modes(tool).values()).count("tcx") in (8, 9)
+    assert tool.list()[1]["rung"] == "tcx + clsact"
+
+    late = next(name for name, m in modes(tool).items() if m == "tc" and name.startswith("ua"))
+    sandbox.shell(f"ip addr add 10.9.0.1/24 dev {late}; ip neigh replace 10.9.0.2 "
+                  f"lladdr 02:00:00:00:00:02 dev {late} nud permanent\n"
+                  "ping -q -c 5 -i 0.01 -W 0.1 10.9.0.2 || true\n")
+    assert tool.interface(late)["tx"]["skbs"] >= 5
+    start("--attach", "tcx", "--interfaces", late, runtime="other").wait_for(late)
+    tool.say("audit")
+    wait_until(lambda: modes(tool).get(late) == "tcx", 5, "a link")
+    assert [(r["name"], r["mode"], r["last_known"]) for r in tool.removed] == [(late, "tc", False)]
+    sandbox.shell("ping -q -c 5 -i 0.01 -W 0.1 10.9.0.2 || true\n")
+    i = check_sums(tool, sandbox, late)
+    assert i["exact"] and i["foreign"] == "" and i["tx"]["before"][0] >= 5 <= i["tx"]["skbs"]
+    assert "ebpfobs" not in sandbox.run(f"tc filter show dev {late} ingress")
+
+    make_burst(sandbox, "w")
+    wait_until(lambda: len(modes(tool)) == 41, 10, "all attached")
+    assert {m for name, m in modes(tool).items() if name.startswith("w")} == {"tcx"}
