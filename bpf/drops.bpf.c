@@ -113,16 +113,20 @@ static __always_inline int key_place(struct wire_drop_key *key, const struct pla
 	return 1;
 }
 
+/* A tag is still in front of the header, or nothing is known yet. */
+static __always_inline int may_be_ip(struct sk_buff *skb)
+{
+	__u16 type = bpf_ntohs(skb->protocol);
+
+	return !type || type == ETH_P_IP || type == ETH_P_IPV6 || type == ETH_P_8021Q ||
+	       type == ETH_P_8021AD;
+}
+
 static __always_inline int packet_of_skb(struct sk_buff *skb, struct packet *packet)
 {
 	struct packet_buffer buffer = { .head = skb->head, .end = skb->tail };
-	__u16 type = bpf_ntohs(skb->protocol);
 	__u8 version;
 
-	/* A tag is still in front of the header, or none is known yet. */
-	if (type && type != ETH_P_IP && type != ETH_P_IPV6 && type != ETH_P_8021Q &&
-	    type != ETH_P_8021AD)
-		return -1;
 	packet->offset = skb->network_header;
 	if (packet_load(&buffer, packet, &version) < 0)
 		return -1;
@@ -241,8 +245,13 @@ int drops(unsigned long long *ctx)
 	if (!place_find(skb, receiver, &place) || !key_place(&key, &place))
 		return 0;
 	if (skb->network_header) {
-		if (packet_of_skb(skb, &packet) < 0)
+		if (!may_be_ip(skb))
 			return 0;
+		if (packet_of_skb(skb, &packet) < 0) {
+			if (skb->protocol) /* else it may be anything */
+				__sync_fetch_and_add((__u64 *)&settings.unreadable, 1);
+			return 0;
+		}
 	} else if (packet_of_socket(sk, &packet) < 0) {
 		return 0;
 	}

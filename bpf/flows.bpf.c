@@ -209,7 +209,7 @@ static __always_inline struct wire_socket *claim_take(struct bpf_sock *sk)
 
 	if (!claim)
 		return NULL;
-	known = bpf_sk_storage_get(&sockets, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	known = socket_entry(sk);
 	if (!known)
 		return NULL;
 	known->owner = claim->owner;

@@ -48,7 +48,7 @@ int socket_create(struct bpf_sock *ctx)
 	    (wanted->netns_cookie && !scope_has(&scope_netns_cookies, bpf_get_netns_cookie(ctx))) ||
 	    (wanted->pid && !scope_has(&scope_pids, bpf_get_current_pid_tgid() >> 32)))
 		return 1;
-	known = bpf_sk_storage_get(&sockets, ctx, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	known = socket_entry(ctx);
 	if (known) {
 		owner_is_current(&known->owner);
 		known->cookie = bpf_get_socket_cookie(ctx);
@@ -124,7 +124,8 @@ static __always_inline void claim(struct sock *sk)
 	claim.peer_port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
 	owner_is_current(&claim.owner);
 	claim.owner.side = WIRE_SIDE_SERVER;
-	bpf_map_update_elem(&claims, &address, &claim, BPF_ANY);
+	if (bpf_map_update_elem(&claims, &address, &claim, BPF_ANY) < 0)
+		socket_lose(WIRE_SOCKET_CLAIMS);
 }
 
 /* Called by accept() with the new socket. Not a return probe of inet_csk_accept(): that one is under
@@ -184,16 +185,23 @@ static __always_inline __u8 side_of_existing(struct sock *sk)
 	return bpf_map_lookup_elem(&listeners, &key) ? WIRE_SIDE_SERVER : WIRE_SIDE_CLIENT;
 }
 
+static __always_inline void keep_listener(const struct wire_listener *listener)
+{
+	__u8 one = 1;
+
+	if (bpf_map_update_elem(&listeners, listener, &one, BPF_ANY) < 0)
+		socket_lose(WIRE_SOCKET_LISTENERS);
+}
+
 static __always_inline void learn_listener(struct sock *sk)
 {
 	struct wire_listener key = {
 		.netns = sk->__sk_common.skc_net.net->ns.inum,
 		.port = sk->__sk_common.skc_num,
 	};
-	__u8 one = 1;
 
 	if (sk->sk_protocol == IPPROTO_TCP && sk->__sk_common.skc_state == STATE_LISTEN)
-		bpf_map_update_elem(&listeners, &key, &one, BPF_ANY);
+		keep_listener(&key);
 }
 
 static __always_inline void owner_is_task(struct wire_owner *owner, struct task_struct *task,
@@ -239,7 +247,7 @@ int sockets_scan(struct bpf_iter__task_file *ctx)
 		learn_listener(sk);
 		return 0;
 	}
-	known = bpf_sk_storage_get(&sockets, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	known = socket_entry(sk);
 	if (known && !known->owner.kind) {
 		owner_is_task(&known->owner, task, sk);
 		known->bound = bound(sk);
@@ -263,7 +271,8 @@ int sockets_scan_claims(struct bpf_iter__task_file *ctx)
 	__u64 address;
 	__u32 netns;
 	__u16 family;
-	__u8 one = 1, listening, tcp;
+	__u8 listening, tcp;
+	long r;
 
 	if (!task || !file || task->tgid != task->pid || !scope_has_task(task))
 		return 0;
@@ -283,7 +292,7 @@ int sockets_scan_claims(struct bpf_iter__task_file *ctx)
 	tcp = BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP;
 	if (scan_listeners) {
 		if (tcp && listening)
-			bpf_map_update_elem(&listeners, &listener, &one, BPF_ANY);
+			keep_listener(&listener);
 		return 0;
 	}
 	claim.owner.tgid = task->tgid;
@@ -297,7 +306,9 @@ int sockets_scan_claims(struct bpf_iter__task_file *ctx)
 	claim.peer_port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
 	claim.bound = (BPF_CORE_READ_BITFIELD_PROBED(sk, sk_userlocks) & SOCK_BINDPORT_LOCK) != 0;
 	address = (__u64)sk;
-	bpf_map_update_elem(&claims, &address, &claim, BPF_NOEXIST);
+	r = bpf_map_update_elem(&claims, &address, &claim, BPF_NOEXIST);
+	if (r < 0 && r != -17 /* EEXIST: a process with a lower pid holds it, too */)
+		socket_lose(WIRE_SOCKET_CLAIMS);
 	return 0;
 }
 

@@ -21,3 +21,31 @@ struct {
 	__type(key, __u64); /* address of the struct sock */
 	__type(value, struct wire_claim);
 } claims SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, WIRE_SOCKET_LOSSES);
+	__type(key, __u32); /* enum wire_socket_loss */
+	__type(value, __u64);
+} socket_losses SEC(".maps");
+
+/* Atomic: a program of a process may be interrupted by one of a packet. */
+static __always_inline void socket_lose(__u32 site)
+{
+	__u64 *count = bpf_map_lookup_elem(&socket_losses, &site);
+
+	if (count)
+		__sync_fetch_and_add(count, 1);
+}
+
+/* The socket's entry, made if need be. NULL: there is no memory for it, which is counted. Linux 7 has
+ * none here on an x86 CPU without cmpxchg16b, whatever is free. (A macro, because the verifier wants
+ * to see which kind of socket it is.) */
+#define socket_entry(sk)                                                                     \
+	({                                                                                   \
+		struct wire_socket *entry =                                                  \
+			bpf_sk_storage_get(&sockets, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE); \
+		if (!entry)                                                                  \
+			socket_lose(WIRE_SOCKET_NO_MEMORY);                                  \
+		entry;                                                                       \
+	})

@@ -21,12 +21,13 @@ struct wire_drop {
 };
 _Static_assert(sizeof(struct wire_drop) == 48, "wire_drop");
 
-/* Written by user space (but for lost) at any time; each word stands for itself. */
+/* Written by user space (but for lost and unreadable) at any time; each word stands for itself. */
 struct wire_drops_settings {
 	__u32 epoch; /* its lowest bit picks the tables in use */
 	__u32 protocols; /* set of WIRE_PROTOCOL_* */
 	__u32 inner; /* 1: the key is taken from inside VXLAN, Geneve and IPIP */
 	__u32 scope_by_owner; /* 1: drops whose owner is not known are only for the flow that has them */
 	__u64 lost; /* drops that found no room; counted by the kernel side */
+	__u64 unreadable; /* likewise: IP packets whose headers make no sense, so of no flow */
 };
-_Static_assert(sizeof(struct wire_drops_settings) == 24, "wire_drops_settings");
+_Static_assert(sizeof(struct wire_drops_settings) == 32, "wire_drops_settings");

@@ -4,7 +4,7 @@
 
 #include <linux/types.h>
 
-#include "wire/flows.h"
+#include "flows.h"
 
 /*
  * Cloned with its socket when a listener accepts a connection (BPF_F_CLONE). That is how an
@@ -38,3 +38,10 @@ struct wire_listener {
 	__u32 port; /* host order */
 };
 _Static_assert(sizeof(struct wire_listener) == 8, "wire_listener");
+
+enum wire_socket_loss {
+	WIRE_SOCKET_NO_MEMORY, /* the kernel made no entry: nobody is known to own the socket */
+	WIRE_SOCKET_CLAIMS, /* no claim could be left */
+	WIRE_SOCKET_LISTENERS, /* a listener found no room: what it accepted looks like a client */
+	WIRE_SOCKET_LOSSES,
+};

@@ -75,6 +75,7 @@ struct collector {
 	sd_event_source *slice; /* emits the rest of a drain */
 	size_t emitted; /* of drain.flows */
 	bool draining;
+	bool sockets_complete; /* a system call: asked once per drain */
 	void (*done)(void *userdata, int r);
 	void *done_userdata;
 
@@ -145,7 +146,7 @@ static struct record_context context_of(const struct collector *c, const struct 
 {
 	return (struct record_context){
 		.links = interfaces_links(c->interfaces),
-		.sockets_complete = sockets_complete(c->env.sockets),
+		.sockets_complete = c->sockets_complete,
 		.netns = slots_netns(c->slots, key->netns),
 	};
 }
@@ -381,6 +382,7 @@ static void on_drained(void *userdata)
 		return;
 	}
 	observe_duration(c, c->drain.seconds);
+	c->sockets_complete = sockets_complete(c->env.sockets);
 	c->flows_last = c->drain.n_flows;
 	c->emitted = 0;
 	c->batch = 0;
@@ -674,6 +676,7 @@ static void flows_losses(const struct collector *c,
 		{ "flows.map_full", c->lost_table },
 		{ "flows.drops_full", drops.full },
 		{ "flows.drops_nested", drops.nested },
+		{ "flows.drops_unreadable", drops.unreadable },
 		{ "flows.no_memory", c->drain.failed },
 		{ "flows.connections_full", c->connections ? connections_lost(c->connections) : 0 },
 		{ "flows.interfaces_full", c->interfaces ? interfaces_lost(c->interfaces) : 0 },

@@ -163,6 +163,8 @@ void manager_losses(struct manager *m, void (*fn)(void *cookie, const struct los
 	for (size_t i = 0; i < m->n_exporters; i++)
 		if (m->exporters[i].ops->losses)
 			m->exporters[i].ops->losses(m->exporters[i].exporter, fn, cookie);
+	if (m->sockets)
+		sockets_losses(m->sockets, fn, cookie);
 	if (m->processes)
 		processes_feed_losses(m->processes, fn, cookie);
 	if (m->enrich)

@@ -337,6 +337,24 @@ u.sendto(bytes(4000), ('{B}', 9003))
     assert causes(flows, b, 9002) == {"no_listener"}
 
 
+def test_unowned_for_want_of_memory(seen):
+    """The kernel refuses the note that says whose a socket is: nobody is named, and status says why."""
+    sandbox, a, b, daemon = seen
+    sysctl = "net.core.optmem_max"
+    machine = run("sysctl", "-n", sysctl)
+    run("ip", "netns", "exec", a, "sysctl", "-qw", f"{sysctl}=0")
+    if run("sysctl", "-n", sysctl) != machine:
+        run("sysctl", "-qw", f"{sysctl}={machine}")
+        pytest.skip("net.core.optmem_max is not per namespace before Linux 6.8")
+    client = Agent(sandbox, a)
+    assert daemon.status()["loss"]["sockets.no_memory"] == 0
+    client(f"for i in range(7): udp().sendto(b'x', ('{B}', 9000))")
+    status = daemon.status()
+    assert status["loss"]["sockets.no_memory"] == 7
+    assert "7 sockets are not named" in status["collectors"][0]["reason"]
+    assert causes(daemon.flows(), a, 9000) == {"unknown"}
+
+
 def frame_sender(a, b, port):
     """Code that sends a UDP datagram as a frame of its own making."""
     mac = {ns: json.loads(run("ip", "-n", ns, "-j", "link", "show", "eth0"))[0]["address"]

@@ -169,6 +169,31 @@ def test_more_flows_than_the_table_holds(watched):
     assert daemon.status()["loss"]["flows.drops_full"] == 0
 
 
+def test_unreadable_headers(watched):
+    """A version that does not exist: in no flow, and counted as such."""
+    sandbox, a, b, daemon = watched
+    before = counters(b, "Ip")["InHdrErrors"]
+    sandbox.run(a, "python3", "-c", f"""
+import socket
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+s.bind(('eth0', 0))
+frame = bytes.fromhex('{mac(b)}{mac(a)}0800'.replace(':', '')) + b'\\x15' + bytes(59)
+for i in range(31): s.send(frame)
+""")
+    assert counters(b, "Ip")["InHdrErrors"] - before == 31
+    assert daemon.status()["loss"]["flows.drops_unreadable"] == 31
+    assert untracked(daemon.flows(), b, "malformed") == 31
+
+
+def mac(ns):
+    return json.loads(run("ip", "-n", ns, "-j", "link", "show", "dev", "eth0"))[0]["address"]
+
+
+def untracked(flows, ns, reason):
+    return sum(u[d]["packets"] for u in flows["untracked_by"] for d in ("rx", "tx")
+               if u["netns"] == netns_inode(ns) and u["reason"] == reason)
+
+
 def test_status_names_the_hook(watched):
     daemon = watched[3]
     flows = next(c for c in daemon.status()["collectors"] if c["name"] == "flows")

@@ -331,6 +331,7 @@ struct drops_lost drops_lost(const struct drops *d)
 		info.recursion_misses = 0;
 	return (struct drops_lost){
 		.full = settings(d)->lost,
+		.unreadable = settings(d)->unreadable,
 		.nested = info.recursion_misses,
 	};
 }

@@ -53,6 +53,7 @@ void drops_clear(struct drops *drops); /* what was taken */
 struct drops_lost {
 	uint64_t full; /* found no room at all */
 	uint64_t nested; /* the kernel does not run a program inside itself */
+	uint64_t unreadable; /* IP packets whose headers make no sense: they are in no flow */
 };
 struct drops_lost drops_lost(const struct drops *drops);
 uint64_t drops_bpf_bytes(const struct drops *drops);

@@ -26,7 +26,7 @@
 
 static const char *const shared_names[] = {
 	"scope",      "scope_cgroups", "scope_netns", "scope_netns_cookies",
-	"scope_pids", "sockets",       "claims",
+	"scope_pids", "sockets",       "claims",      "socket_losses",
 };
 _Static_assert(ARRAY_SIZE(shared_names) <= SHARED_MAPS_MAX, "shared maps");
 
@@ -165,6 +165,22 @@ int bpf_env_after_load(struct bpf_env *env, struct bpf_object *object, int r)
 static uint64_t round_up_8(uint64_t n)
 {
 	return (n + 7) & ~UINT64_C(7);
+}
+
+int bpf_counter_read(int map_fd, uint32_t index, uint64_t *ret)
+{
+	int cpus = libbpf_num_possible_cpus();
+	_cleanup_free_ uint64_t *values = calloc(cpus, sizeof(*values));
+	uint64_t sum = 0;
+
+	if (!values)
+		return -ENOMEM;
+	if (bpf_map_lookup_elem(map_fd, &index, values) < 0)
+		return -errno;
+	for (int i = 0; i < cpus; i++)
+		sum += values[i];
+	*ret = sum;
+	return 0;
 }
 
 static uint64_t power_of_two_above(uint64_t n)

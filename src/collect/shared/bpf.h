@@ -18,7 +18,7 @@ struct bpf_env *bpf_env_free(struct bpf_env *env); /* takes NULL */
 
 /*
  * Around the load of a skeleton: before() makes the object use the shared maps that exist already
- * (those of bpf/lib: "scope*", "sockets", "claims"); after() remembers the ones that this object
+ * (those of bpf/lib: "scope*", "sockets", "claims", "socket_losses"); after() remembers the ones that this object
  * brought first, and counts. Returns r.
  */
 int bpf_env_before_load(struct bpf_env *env, struct bpf_object *object);
@@ -26,6 +26,9 @@ int bpf_env_after_load(struct bpf_env *env, struct bpf_object *object, int r);
 
 /* The descriptor of a shared map, or -ENOENT. Borrowed. */
 int bpf_env_map(const struct bpf_env *env, const char *name);
+
+/* What all CPUs together have at an index of a per-CPU array of __u64. */
+int bpf_counter_read(int map_fd, uint32_t index, uint64_t *ret);
 
 /* The last warning of libbpf or the verifier, one line, for a reason in status. */
 const char *bpf_env_message(const struct bpf_env *env);

@@ -7,7 +7,6 @@
 #define LOG_COMPONENT "processes"
 #include "collect/shared/processes.h"
 
-#include <bpf/bpf.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -58,27 +57,13 @@ static int on_event(void *userdata, void *data, size_t size)
 	return 0;
 }
 
-static uint64_t read_losses(const struct processes_feed *feed)
-{
-	int cpus = libbpf_num_possible_cpus();
-	_cleanup_free_ uint64_t *values = calloc(cpus, sizeof(*values));
-	uint32_t site = WIRE_PROCESS_RING_FULL;
-	uint64_t sum = 0;
-
-	if (!values ||
-	    bpf_map_lookup_elem(bpf_map__fd(feed->skel->maps.process_losses), &site, values) < 0)
-		return feed->lost;
-	for (int i = 0; i < cpus; i++)
-		sum += values[i];
-	return sum;
-}
-
 /* Returns how many events there were. */
 static int drain(struct processes_feed *feed)
 {
 	int n = ring_buffer__consume(feed->ring);
 
-	feed->lost = read_losses(feed);
+	bpf_counter_read(bpf_map__fd(feed->skel->maps.process_losses), WIRE_PROCESS_RING_FULL,
+			 &feed->lost);
 	if (feed->lost != feed->lost_seen &&
 	    inventory_scan(feed->config.inventory, feed->config.scope) >= 0)
 		feed->lost_seen = feed->lost;
@@ -166,7 +151,7 @@ void processes_feed_status(const struct processes_feed *feed, struct part_status
 void processes_feed_losses(const struct processes_feed *feed,
 			   void (*fn)(void *userdata, const struct loss *loss), void *userdata)
 {
-	struct loss loss = { .site = "processes.ring_full", .count = feed->lost };
+	const struct loss loss = { .site = "processes.ring_full", .count = feed->lost };
 
 	fn(userdata, &loss);
 }

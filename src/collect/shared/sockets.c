@@ -12,6 +12,7 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -19,6 +20,7 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "bpf/sockets.skel.h"
+#include "bpf/wire/sockets.h"
 #include "collect/shared/scope-maps.h"
 #include "host/cgroup-tree.h"
 #include "host/netns-find.h"
@@ -343,16 +345,41 @@ const char *sockets_refusal(const struct sockets *s)
 	return s->refusal[0] ? s->refusal : NULL;
 }
 
+/* Of enum wire_socket_loss; 0 where nothing could be loaded. */
+static uint64_t lost(const struct sockets *s, enum wire_socket_loss site)
+{
+	uint64_t count;
+
+	if (bpf_counter_read(bpf_env_map(s->config.bpf, "socket_losses"), site, &count) < 0)
+		return 0;
+	return count;
+}
+
 bool sockets_complete(const struct sockets *s)
 {
 	const struct scope *scope = s->config.scope;
 
-	return s->skel && s->creation && s->scanned &&
+	return s->skel && s->creation && s->scanned && lost(s, WIRE_SOCKET_NO_MEMORY) == 0 &&
 	       !(scope && (scope_wants_cgroups(scope) || scope->n_pids));
+}
+
+void sockets_losses(const struct sockets *s, void (*fn)(void *userdata, const struct loss *loss),
+		    void *userdata)
+{
+	static const char *const sites[WIRE_SOCKET_LOSSES] = {
+		[WIRE_SOCKET_NO_MEMORY] = "sockets.no_memory",
+		[WIRE_SOCKET_CLAIMS] = "sockets.claims_full",
+		[WIRE_SOCKET_LISTENERS] = "sockets.listeners_full",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(sites); i++)
+		fn(userdata, &(struct loss){ sites[i], lost(s, i) });
 }
 
 void sockets_status(const struct sockets *s, struct part_status *status)
 {
+	uint64_t no_memory = lost(s, WIRE_SOCKET_NO_MEMORY);
+
 	if (!s->skel) {
 		part_degrade(
 			status, PART_DEGRADED,
@@ -374,6 +401,13 @@ void sockets_status(const struct sockets *s, struct part_status *status)
 			status, PART_DEGRADED,
 			"an accepted connection is named after its listener's process: no hook for "
 			"accept() is granted (fentry, kprobe and tracepoints were refused)");
+	if (no_memory > 0)
+		part_degrade(
+			status, PART_DEGRADED,
+			"%" PRIu64 " sockets are not named: the kernel gave no memory for the "
+			"note that says whose they are (net.core.optmem_max; on Linux 7 also a "
+			"CPU without cx16)",
+			no_memory);
 	if (s->scan == SCAN_NONE)
 		part_degrade(status, PART_DEGRADED,
 			     "connections older than the daemon are not named: iter/task_file was "

@@ -45,4 +45,6 @@ const char *sockets_refusal(const struct sockets *sockets);
 bool sockets_complete(const struct sockets *sockets);
 /* Degrades status by what is missing, and adds the rungs. */
 void sockets_status(const struct sockets *sockets, struct part_status *status);
+void sockets_losses(const struct sockets *sockets,
+		    void (*fn)(void *userdata, const struct loss *loss), void *userdata);
 uint64_t sockets_bpf_bytes(const struct sockets *sockets);
