@@ -82,8 +82,9 @@ int socket_bind6(struct bpf_sock_addr *ctx)
 }
 
 /* inet_csk_accept() lost two of its four arguments with struct proto_accept_arg (6.10); the value
- * that it returns follows them. */
-struct proto_accept_arg {
+ * that it returns follows them. CO-RE ignores what is behind "___": a full vmlinux.h may have the
+ * type, too. */
+struct proto_accept_arg___since_6_10 {
 	int flags;
 } __attribute__((preserve_access_index));
 
@@ -93,7 +94,7 @@ int accept_fexit(unsigned long long *ctx)
 	struct wire_socket *known;
 	struct sock *sk;
 
-	if (bpf_core_type_exists(struct proto_accept_arg))
+	if (bpf_core_type_exists(struct proto_accept_arg___since_6_10))
 		sk = (struct sock *)ctx[2];
 	else
 		sk = (struct sock *)ctx[4];

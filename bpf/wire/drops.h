@@ -2,9 +2,8 @@
 /* What the drops program and src/collect/flows/drops.c tell each other. Fixed width, no padding. */
 #pragma once
 
-#include <linux/types.h>
-
 #include "flows.h"
+#include "types.h"
 
 struct wire_drop_key {
 	struct wire_flow_key flow; /* as the flows programs make it: the two are joined by it */

@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include <linux/types.h>
+#include "types.h"
 
 /* same order as enum flow_role in src/model/flow.h */
 enum wire_role {

@@ -2,7 +2,7 @@
 /* What the process programs tell user space: one event per fork, exec and exit of a process. */
 #pragma once
 
-#include <linux/types.h>
+#include "types.h"
 
 enum wire_process_what {
 	WIRE_PROCESS_FORK,

@@ -2,7 +2,7 @@
 /* What the user wants to see, for the kernel side. */
 #pragma once
 
-#include <linux/types.h>
+#include "types.h"
 
 #define WIRE_SCOPE_MAX 256 /* cgroups, namespaces and pids that the kernel can be told */
 

@@ -2,7 +2,7 @@
 /* What is kept with a socket (SK_STORAGE). */
 #pragma once
 
-#include <linux/types.h>
+#include "types.h"
 
 #include "flows.h"
 

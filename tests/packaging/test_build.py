@@ -76,8 +76,10 @@ def configure():
     return TOP / "configure"
 
 
-def test_clang(configure, tmp_path):
-    run(configure, "CC=clang", "--enable-werror", cwd=tmp_path)
+def test_clang_and_a_full_vmlinux_h(configure, tmp_path):
+    vmlinux = tmp_path / "vmlinux.h"
+    vmlinux.write_text(run("bpftool", "btf", "dump", "file", "/sys/kernel/btf/vmlinux", "format", "c"))
+    run(configure, "CC=clang", "--enable-werror", f"--with-vmlinux-h={vmlinux}", cwd=tmp_path)
     run("make", "-j2", cwd=tmp_path)
 
 
