@@ -233,6 +233,15 @@ class Daemon:
         """All flows since the daemon started."""
         return self.ctl_json("flows", "--since", f"@{int(self.started) - 1}", *argv)
 
+    def quiet_flows(self, *links):
+        """The flows, and as "own" the counters of the links (namespace, device) of the same moment: no
+        packet came between them."""
+        def answer():
+            own = {link: link_counters(*link) for link in links}
+            flows = self.flows()
+            return {**flows, "own": own} if own == {link: link_counters(*link) for link in links} else None
+        return wait_for(f"quiet on {links}", answer)
+
     def wait_attached(self, names, timeout=60):
         """Until each (namespace inode, interface) is attached."""
         def attached():

@@ -497,8 +497,7 @@ def test_scope(pair, key):
                 server("c, _ = l.accept(); c.recv(9); u.sendto(b'y', u.recvfrom(9)[1])")
                 client("u.recv(9), c.close()")
                 server("c.close()")
-        quiet(a, "eth0")
-        flows = daemon.flows()
+        flows = daemon.quiet_flows(*((ns, "eth0") for ns in observed))
         account = daemon.status()["accounting"]["flows"]
         check_roles(flows)
         for ns in observed:

@@ -327,8 +327,7 @@ def test_reload_under_traffic(pair, attach):
         daemon.wait_attached(names)
         time.sleep(1)
         sandbox.run(a, "ping", "-c", "10", "-i", "0.02", "10.77.0.2")
-        quiet(a, "eth0")
-        flows = daemon.flows()
+        flows = daemon.quiet_flows((a, "eth0"), (b, "eth0"))
         check_roles(flows)
         for ns in (a, b):
             check_interface(flows, ns, "eth0")

@@ -8,7 +8,7 @@ import os
 import pytest
 
 from books import check_interface, check_roles, interface, total
-from harness import Daemon, netns_inode, quiet, run
+from harness import Daemon, netns_inode, run
 
 # By namespace alone: what carries a tunnel's packets belongs to no process.
 CONFIG = {"scope": {"cgroup": []}, "collectors": {"flows": {"interval": "1s"}}}
@@ -67,9 +67,7 @@ def through_device(pair):
         daemon.wait_attached([(netns_inode(ns), dev) for ns in (a, b) for dev in ("eth0", "d0")])
         sandbox.run(a, "ping", "-c", "5", "-i", "0.05", "10.90.0.2")
         send_udp(sandbox, a, "10.90.0.2")
-        for ns in (a, b):
-            quiet(ns, "d0")
-        flows = daemon.flows()
+        flows = daemon.quiet_flows(*((ns, dev) for ns in (a, b) for dev in ("eth0", "d0")))
     check_roles(flows)
     for ns in (a, b):
         check_interface(flows, ns, "eth0")
@@ -126,8 +124,7 @@ def test_sctp(pair):
                     "s=socket.socket(socket.AF_INET, socket.SOCK_STREAM, 132)\n"
                     f"for i in range({N}): s.send(b'x' * 300)\ns.close()")
         server.wait(60)
-        quiet(a, "eth0")
-        flows = daemon.flows()
+        flows = daemon.quiet_flows((a, "eth0"), (b, "eth0"))
     check_roles(flows)
     for ns in (a, b):
         check_interface(flows, ns, "eth0")
@@ -148,9 +145,7 @@ def test_routed_counts_once_per_role(sandbox):
     with Daemon(sandbox, CONFIG) as daemon:
         daemon.wait_attached([(netns_inode(host), dev) for dev in ("veth1", "veth2")])
         send_udp(sandbox, a, "10.82.0.2")
-        for dev in ("veth1", "veth2"):
-            quiet(host, dev)
-        flows = daemon.flows()
+        flows = daemon.quiet_flows((host, "veth1"), (host, "veth2"))
     check_roles(flows)
     assert packets(flows, host, "veth") == N
     for dev in ("veth1", "veth2"):

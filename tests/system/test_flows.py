@@ -25,11 +25,6 @@ def iperf(sandbox, a, b, *args, address="10.77.0.2", port=5201):
     server.wait(60)
 
 
-def all_quiet(*links):
-    for ns, dev in links:
-        quiet(ns, dev)
-
-
 @pytest.mark.parametrize("features", [
     {"gro": "off", "tso": "on", "gso": "on"},
     {"gro": "on", "tso": "off", "gso": "off"},
@@ -49,8 +44,7 @@ def test_tcp_is_exact_whatever_is_offloaded(pair, features, attach):
         before = tcp_counters(a), tcp_counters(b)
         # A window below a veth's receive ring: what veth drops has passed TC already.
         iperf(sandbox, a, b, "-n", "30M", "-w", "64K")
-        all_quiet((a, "eth0"), (b, "eth0"))
-        flows = daemon.flows()
+        flows = daemon.quiet_flows((a, "eth0"), (b, "eth0"))
         check_roles(flows)
         # Without TSO the driver gets segments, cut behind TC; a veth whose peer merges counts on
         # both ends what the peer's receive side saw, without the link header.
@@ -63,7 +57,8 @@ def test_tcp_is_exact_whatever_is_offloaded(pair, features, attach):
             now = tcp_counters(ns)
             sent = sum(now[k] - old[k] for k in ("OutSegs", "RetransSegs"))
             rows = tcp_flow(flows, ns, 5201)
-            assert total_tx(rows)["packets"] == sent
+            assert wire_packets(rows, "tx") == sent
+            assert wire_packets(tcp_flow(flows, a if ns == b else b, 5201), "rx") == sent
             assert sum(r["tcp"]["retransmits"] for r in rows) == now["RetransSegs"] - old["RetransSegs"]
 
 
@@ -72,8 +67,8 @@ def has_tcx():
     return release >= [6, 6]
 
 
-def total_tx(rows):
-    return {k: sum(r["tx"][k] for r in rows) for k in ("packets", "bytes_wire")}
+def wire_packets(rows, direction):
+    return sum(row[direction]["packets"] for row in rows)
 
 
 def test_udp_ipv6_fragments_and_icmp(pair):
@@ -94,8 +89,7 @@ s.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group)
 s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton('10.77.0.1'))
 for i in range(5): s.sendto(b'x' * 40, ('224.1.1.1', 5007)); s.recv(100)
 """)
-        all_quiet((a, "eth0"), (b, "eth0"))
-        flows = daemon.flows()
+        flows = daemon.quiet_flows((a, "eth0"), (b, "eth0"))
     check_roles(flows)
     for ns in (a, b):
         check_interface(flows, ns, "eth0")
@@ -113,8 +107,7 @@ def test_loopback_counts_at_ingress(sandbox):
     with Daemon(sandbox, STEP) as daemon:
         daemon.wait_attached([(netns_inode(ns), "lo")])
         iperf(sandbox, ns, ns, "-n", "10M", address="127.0.0.1")
-        quiet(ns, "lo")
-        flows = daemon.flows()
+        flows = daemon.quiet_flows((ns, "lo"))
     check_roles(flows)
     check_interface(flows, ns, "lo", rx_omits=14, tx_omits=14)
     row = interface(flows, ns, "lo")
@@ -156,8 +149,7 @@ def test_bridge_counts_once_per_role(sandbox):
         daemon.wait_attached([(netns_inode(host), n) for n in ("veth1", "veth2", "br0")])
         send_udp(sandbox, a, "10.78.0.2", 9000, 1000)
         send_udp(sandbox, host, "10.78.0.2", 9000, 500)
-        all_quiet((host, "veth1"), (host, "veth2"), (host, "br0"))
-        flows = daemon.flows()
+        flows = daemon.quiet_flows((host, "veth1"), (host, "veth2"), (host, "br0"))
     check_roles(flows)
 
     def packets(role, source):
@@ -198,8 +190,7 @@ def test_full_table_keeps_the_books(pair):
     with Daemon(sandbox, config) as daemon:
         daemon.wait_attached([(netns_inode(a), "eth0"), (netns_inode(b), "eth0")])
         sandbox.run(a, "python3", "-c", FLOOD)
-        quiet(a, "eth0")
-        flows = daemon.flows()
+        flows = daemon.quiet_flows((a, "eth0"), (b, "eth0"))
         check_roles(flows)
         for ns in (a, b):
             check_interface(flows, ns, "eth0")

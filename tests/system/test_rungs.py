@@ -6,7 +6,7 @@ programs read no kernel memory, so that lockdown=confidentiality takes neither a
 import pytest
 
 from books import check_interface, check_roles
-from harness import Daemon, netns_inode, quiet
+from harness import Daemon, netns_inode
 
 
 def part_of(daemon):
@@ -23,8 +23,7 @@ def observe(pair, **config):
         sandbox.wait_listening(b, 5201)
         sandbox.run(a, "iperf3", "-c", "10.77.0.2", "-n", "1M")
         server.wait(60)
-        quiet(a, "eth0")
-        flows = daemon.flows()
+        flows = daemon.quiet_flows((a, "eth0"), (b, "eth0"))
         part = part_of(daemon)
     check_roles(flows)
     for ns in (a, b):
