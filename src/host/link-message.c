@@ -88,24 +88,70 @@ static void map_v4(struct ip_address *to, const void *from)
 	memcpy(to->bytes + 12, from, 4);
 }
 
-bool address_parse(struct nlmsghdr *message, struct ip_address *ret)
+/* *a with all bits from `bits` on set, or cleared. */
+static struct ip_address fill_from(const struct ip_address *a, unsigned bits, bool set)
+{
+	struct ip_address filled = *a;
+
+	for (unsigned i = bits; i < 128; i++)
+		if (set)
+			filled.bytes[i / 8] |= 0x80 >> i % 8;
+		else
+			filled.bytes[i / 8] &= ~(0x80 >> i % 8);
+	return filled;
+}
+
+/* A subnet of two has no broadcast address (RFC 3021). The kernel takes the one that follows from the
+ * prefix where none was set (fib_add_ifaddr()). */
+static size_t parse_v4(struct nlattr *a[], struct nlattr *own, unsigned prefix,
+		       struct link_address ret[static 2])
+{
+	struct nlattr *broadcast = a[IFA_BROADCAST];
+
+	if (nla_len(own) != 4)
+		return 0;
+	ret[0].broadcast = false;
+	map_v4(&ret[0].address, nla_data(own));
+	if (prefix >= 31)
+		return 1;
+	ret[1].broadcast = true;
+	if (broadcast && nla_len(broadcast) == 4)
+		map_v4(&ret[1].address, nla_data(broadcast));
+	else
+		ret[1].address = fill_from(&ret[0].address, 96 + prefix, true);
+	return 2;
+}
+
+/* Without it where there is no room for one (RFC 6164). */
+static size_t parse_v6(struct nlattr *own, unsigned prefix, struct link_address ret[static 2])
+{
+	if (nla_len(own) != 16)
+		return 0;
+	ret[0].broadcast = ret[1].broadcast = false;
+	memcpy(ret[0].address.bytes, nla_data(own), 16);
+	if (prefix >= 127)
+		return 1;
+	ret[1].address = fill_from(&ret[0].address, prefix, false);
+	return 2;
+}
+
+size_t address_parse(struct nlmsghdr *message,
+		     struct link_address ret[static LINK_ADDRESSES_PER_MESSAGE])
 {
 	struct nlattr *a[IFA_MAX + 1], *own;
 	const struct ifaddrmsg *header = nlmsg_data(message);
 
 	if (nlmsg_parse(message, sizeof(*header), a, IFA_MAX, NULL) < 0)
-		return false;
+		return 0;
 	/* On a point-to-point link IFA_ADDRESS is the other end's. */
 	own = a[IFA_LOCAL] ? a[IFA_LOCAL] : a[IFA_ADDRESS];
 	if (!own)
-		return false;
-	if (header->ifa_family == AF_INET && nla_len(own) == 4)
-		map_v4(ret, nla_data(own));
-	else if (header->ifa_family == AF_INET6 && nla_len(own) == 16)
-		memcpy(ret->bytes, nla_data(own), 16);
-	else
-		return false;
-	return true;
+		return 0;
+	if (header->ifa_family == AF_INET)
+		return parse_v4(a, own, header->ifa_prefixlen, ret);
+	if (header->ifa_family == AF_INET6)
+		return parse_v6(own, header->ifa_prefixlen, ret);
+	return 0;
 }
 
 /* --- asking -------------------------------------------------------------------------------- */
@@ -163,23 +209,30 @@ int links_dump(struct nl_sock *sock, int32_t nsid, struct link_list *ret)
 
 static int take_address(void *userdata, struct nlmsghdr *message)
 {
+	struct link_address found[LINK_ADDRESSES_PER_MESSAGE];
 	struct address_list *list = userdata;
-	struct ip_address address;
+	size_t n;
 	int r;
 
-	if (message->nlmsg_type != RTM_NEWADDR || !address_parse(message, &address))
+	if (message->nlmsg_type != RTM_NEWADDR)
 		return 0;
-	r = reserve((void **)&list->addresses, list->n, &list->size, sizeof(address),
-		    LINKS_ADDRESSES_MAX);
-	if (r < 0)
-		return r;
-	list->addresses[list->n++] = address;
+	n = address_parse(message, found);
+	for (size_t i = 0; i < n; i++) {
+		r = reserve((void **)&list->addresses, list->n, &list->size, sizeof(found[i]),
+			    LINKS_ADDRESSES_MAX);
+		if (r < 0)
+			return r;
+		list->addresses[list->n++] = found[i];
+	}
 	return 0;
 }
 
+/* An address of one's own comes before the same one as a broadcast address. */
 static int compare(const void *a, const void *b)
 {
-	return ip_compare(a, b);
+	const struct link_address *x = a, *y = b;
+
+	return ip_compare(&x->address, &y->address) ?: x->broadcast - y->broadcast;
 }
 
 static void sort_unique(struct address_list *list)
@@ -190,7 +243,7 @@ static void sort_unique(struct address_list *list)
 		return;
 	qsort(list->addresses, list->n, sizeof(*list->addresses), compare);
 	for (size_t i = 1; i < list->n; i++)
-		if (compare(&list->addresses[i], &list->addresses[n]) != 0)
+		if (ip_compare(&list->addresses[i].address, &list->addresses[n].address) != 0)
 			list->addresses[++n] = list->addresses[i];
 	list->n = n + 1;
 }

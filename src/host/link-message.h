@@ -20,8 +20,17 @@ struct nlmsghdr;
  */
 bool link_parse(struct nlmsghdr *message, struct link *ret);
 
-/* Reads an RTM_NEWADDR message: false if it holds no IPv4 or IPv6 address. */
-bool address_parse(struct nlmsghdr *message, struct ip_address *ret);
+struct link_address {
+	struct ip_address address;
+	bool broadcast; /* of an IPv4 subnet: packets to it are for all who are in it */
+};
+#define LINK_ADDRESSES_PER_MESSAGE 2
+
+/* Reads an RTM_NEWADDR message; returns how many addresses packets for us may have because of it: none,
+ * if it is about neither IPv4 nor IPv6, the address, and the broadcast address (IPv4) or the routers'
+ * anycast address (IPv6, RFC 4291 2.6.1) of its subnet. */
+size_t address_parse(struct nlmsghdr *message,
+		     struct link_address ret[static LINK_ADDRESSES_PER_MESSAGE]);
 
 struct link_list {
 	size_t n, size;
@@ -30,7 +39,7 @@ struct link_list {
 
 struct address_list {
 	size_t n, size;
-	struct ip_address *addresses; /* sorted by ip_compare(), without doubles */
+	struct link_address *addresses; /* sorted by ip_compare(), without doubles */
 };
 
 /* Blocking: all links, and all addresses, of the namespace that sock's namespace numbers nsid

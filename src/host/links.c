@@ -540,23 +540,35 @@ const struct link *links_next(const struct links *links, size_t *pos)
 	return heard ? &heard->link : NULL;
 }
 
-static int compare_addresses(const void *a, const void *b)
+static int compare_address(const void *address, const void *known)
 {
-	return ip_compare(a, b);
+	return ip_compare(address, &((const struct link_address *)known)->address);
 }
 
-static bool has_address(const struct watched *watched, const struct ip_address *address)
+static bool has_address(const struct watched *watched, const struct ip_address *address,
+			bool broadcast)
 {
-	return watched->addresses.n > 0 &&
-	       bsearch(address, watched->addresses.addresses, watched->addresses.n,
-		       sizeof(*address), compare_addresses);
+	const struct address_list *list = &watched->addresses;
+	const struct link_address *known;
+
+	if (list->n == 0)
+		return false;
+	known = bsearch(address, list->addresses, list->n, sizeof(*known), compare_address);
+	return known && known->broadcast == broadcast;
 }
 
 bool links_is_local(const struct links *links, uint64_t netns, const struct ip_address *address)
 {
 	const struct watched *watched = hashmap_get(links->watched, &netns);
 
-	return ip_is_loopback(address) || (watched && has_address(watched, address));
+	return ip_is_loopback(address) || (watched && has_address(watched, address, false));
+}
+
+bool links_is_group(const struct links *links, uint64_t netns, const struct ip_address *address)
+{
+	const struct watched *watched = hashmap_get(links->watched, &netns);
+
+	return ip_is_multicast(address) || (watched && has_address(watched, address, true));
 }
 
 bool links_is_known(const struct links *links, const struct ip_address *address)
@@ -565,7 +577,7 @@ bool links_is_known(const struct links *links, const struct ip_address *address)
 	const uint64_t *inode;
 
 	HASHMAP_FOREACH(links->watched, pos, inode, watched)
-		if (has_address(watched, address))
+		if (has_address(watched, address, false))
 			return true;
 	return false;
 }
@@ -583,6 +595,6 @@ size_t links_bytes(const struct links *links)
 		       hashmap_bytes(links->watched);
 
 	HASHMAP_FOREACH(links->watched, pos, inode, watched)
-		bytes += watched->addresses.size * sizeof(struct ip_address);
+		bytes += watched->addresses.size * sizeof(struct link_address);
 	return bytes;
 }

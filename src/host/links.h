@@ -74,6 +74,8 @@ const struct link *links_get(const struct links *links, uint64_t netns, uint32_t
 const struct link *links_next(const struct links *links, size_t *pos);
 /* True if the address belongs to an interface of the namespace (or is a loopback address). */
 bool links_is_local(const struct links *links, uint64_t netns, const struct ip_address *address);
+/* True for multicast, and for the broadcast addresses of the namespace's subnets. */
+bool links_is_group(const struct links *links, uint64_t netns, const struct ip_address *address);
 /* True if it belongs to an interface of any watched namespace. */
 bool links_is_known(const struct links *links, const struct ip_address *address);
 

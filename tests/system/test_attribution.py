@@ -312,7 +312,8 @@ u = udp()
 u.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
 u.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton('{A}'))
 u.bind(('{A}', 9009))
-for address, port in (('224.7.7.7', 9000), ('255.255.255.255', 9000), ('224.7.7.7', 9001)):
+for address, port in (('224.7.7.7', 9000), ('255.255.255.255', 9000), ('10.77.0.255', 9000),
+                      ('224.7.7.7', 9001)):
     u.sendto(b'x', (address, port))
 u.sendto(bytes(4000), ('{B}', 9003))
 """)
@@ -329,12 +330,23 @@ u.sendto(bytes(4000), ('{B}', 9003))
         assert causes(flows, ns, fragment=True) == {"fragment"}
     rows = flows_of(flows, b, 9000)
     assert {(f["local"]["address"], f["unowned"]) for f in rows} == {
-        ("224.7.7.7", "multicast"), ("255.255.255.255", "multicast")}
+        ("224.7.7.7", "multicast"), ("255.255.255.255", "multicast"),
+        ("10.77.0.255", "multicast")}
     assert {f["peer"]["process"]["pid"] for f in rows} == {sender.pid}
     assert {f["local"]["process"]["pid"] for f in flows_of(flows, a, 9000)} == {sender.pid}
     expect(flows, b, 9001, local=(reader, "server"), peer=sender)
     assert causes(flows, a, 9002) == {"unknown"}
     assert causes(flows, b, 9002) == {"no_listener"}
+
+
+def test_unowned_anycast(seen):
+    """The routers' address of an IPv6 subnet (RFC 4291 2.6.1) is that of the one that answers."""
+    sandbox, a, b, daemon = seen
+    run("ip", "netns", "exec", b, "sysctl", "-qw", "net.ipv6.conf.all.forwarding=1")
+    sandbox.run(a, "ping", "-c", "1", "fd77:0::")
+    rows = [f for f in flows_of(daemon.flows(), b, proto="icmpv6")
+            if f["local"]["address"] == "fd77::"]
+    assert [(f["unowned"], f["peer"]["process"]["comm"]) for f in rows] == [("kernel", "ping")]
 
 
 def test_unowned_for_want_of_memory(seen):

@@ -17,7 +17,8 @@ static const struct option options[] = {
 	  .choices = attach_choices,
 	  .value = "auto",
 	  .offset = offsetof(struct flows_options, attach),
-	  .help = "how to attach to interfaces: TCX links, TC filters (clsact), or auto: links, but "
+	  .help = "how to attach to interfaces: TCX links, TC filters (clsact), or auto: links, "
+		  "but "
 		  "in a burst filters" },
 	{ .key = "interfaces",
 	  .type = OPTION_LIST,

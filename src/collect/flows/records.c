@@ -76,8 +76,8 @@ static int choose_local(const struct record_context *context, const struct wire_
 	here[0] = links_is_local(context->links, context->netns, &a);
 	here[1] = links_is_local(context->links, context->netns, &b);
 	if (!here[0] && !here[1]) {
-		here[0] = ip_is_multicast(&a);
-		here[1] = ip_is_multicast(&b);
+		here[0] = links_is_group(context->links, context->netns, &a);
+		here[1] = links_is_group(context->links, context->netns, &b);
 	}
 	*sure = here[0] != here[1] || has_owner[0] || has_owner[1];
 	if (here[0] != here[1])
@@ -104,7 +104,7 @@ static enum flow_unowned cause_of(const struct record_context *context,
 {
 	if (owned(owner))
 		return FLOW_OWNED;
-	if (ip_is_multicast(address))
+	if (links_is_group(context->links, context->netns, address))
 		return FLOW_UNOWNED_MULTICAST;
 	switch ((enum wire_owner_kind)owner->kind) {
 	case WIRE_OWNER_TIME_WAIT:

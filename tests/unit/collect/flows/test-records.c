@@ -32,7 +32,19 @@ bool links_is_local(const struct links *links, uint64_t netns, const struct ip_a
 
 	assert_int_equal(netns, NETNS);
 	assert_int_equal(ip_prefix_parse("10.0.0.0/24", &prefix), 0);
-	return ip_prefix_contains(&prefix, address) || ip_is_loopback(address);
+	return (ip_prefix_contains(&prefix, address) && address->bytes[15] != 255) ||
+	       ip_is_loopback(address);
+}
+
+#define BROADCAST "10.0.0.255"
+
+bool links_is_group(const struct links *links, uint64_t netns, const struct ip_address *address)
+{
+	struct ip_address broadcast;
+
+	assert_int_equal(netns, NETNS);
+	assert_int_equal(ip_parse(BROADCAST, &broadcast), 0);
+	return ip_compare(address, &broadcast) == 0 || ip_is_multicast(address);
 }
 
 /* Of another namespace that is observed. */
@@ -90,6 +102,22 @@ static void test_local_by_address(void **state)
 	assert_int_equal(local_of(&f), 0);
 	f = flow_between(IPPROTO_TCP, THERE, HERE);
 	assert_int_equal(local_of(&f), 1);
+}
+
+/* Only if none is here: what we send to a group is ours. */
+static void test_local_is_the_group_that_is_sent_to(void **state)
+{
+	static const char *const groups[] = { BROADCAST, "224.0.0.251", "255.255.255.255",
+					      "ff02::fb" };
+	struct drained_flow f;
+
+	for (size_t i = 0; i < ARRAY_SIZE(groups); i++) {
+		f = flow_between(IPPROTO_UDP, THERE, groups[i]);
+		f.flow.end[0].kind = WIRE_OWNER_PROCESS; /* it came through a veth */
+		assert_int_equal(local_of(&f), 1);
+		f = flow_between(IPPROTO_UDP, HERE, groups[i]);
+		assert_int_equal(local_of(&f), 0);
+	}
 }
 
 static void test_local_otherwise(void **state)
@@ -258,6 +286,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_local_by_address),
+		cmocka_unit_test(test_local_is_the_group_that_is_sent_to),
 		cmocka_unit_test(test_local_otherwise),
 		cmocka_unit_test(test_local_is_decided_once),
 		cmocka_unit_test(test_causes),
