@@ -117,6 +117,30 @@ int json_add_string(struct json_object *object, const char *key, const char *tex
 	return text ? json_add(object, key, json_new_string(text)) : json_add_null(object, key);
 }
 
+static int print_text(struct json_object *value, struct printbuf *out, int level, int flags)
+{
+	return printbuf_memappend(out, json_object_get_string(value),
+				  json_object_get_string_len(value));
+}
+
+struct json_object *json_as_text(struct json_object *value)
+{
+	struct json_object *text = NULL;
+	const char *s;
+	size_t n;
+
+	if (!value)
+		return NULL;
+	s = json_object_to_json_string_length(
+		value, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &n);
+	if (s)
+		text = json_object_new_string_len(s, (int)n);
+	if (text)
+		json_object_set_serializer(text, print_text, NULL, NULL);
+	json_object_put(value);
+	return text;
+}
+
 /* The member called key if it is there, not null, and of this type. */
 static int get_member(const struct json_object *object, const char *key, enum json_type type,
 		      struct json_object **ret)

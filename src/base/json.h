@@ -37,6 +37,12 @@ int json_add_double(struct json_object *object, const char *key, double value);
 int json_add_string(struct json_object *object, const char *key, const char *text);
 struct json_object *json_new_string(const char *text);
 
+/*
+ * The same value as its text, for one that waits to be sent with others: an object of json-c takes
+ * ten times the memory. Takes value over, also when it fails (NULL).
+ */
+struct json_object *json_as_text(struct json_object *value);
+
 /* Readers of an object's member. A member that is null counts as absent. -ENOENT: absent;
  * -EINVAL: another type, or out of range. ret is untouched then. */
 int json_get_string(const struct json_object *object, const char *key, const char **ret);

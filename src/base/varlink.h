@@ -17,7 +17,7 @@
 #include <systemd/sd-event.h>
 
 #define VARLINK_MESSAGE_MAX (1U << 20) /* bytes of a message that we receive */
-#define VARLINK_OUTPUT_HIGH (256U << 10) /* varlink_call_full() is true above */
+#define VARLINK_OUTPUT_HIGH (64U << 10) /* varlink_call_full() is true above */
 #define VARLINK_OUTPUT_MAX (8U << 20) /* who has more waiting when the next comes is dropped */
 #define VARLINK_STALL_MAX_SEC 30 /* a reader that takes no byte for so long is dropped */
 #define VARLINK_CONNECTIONS_MAX 64

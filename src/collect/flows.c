@@ -35,6 +35,8 @@
 #define SLICE 1000 /* records per turn of the loop: 2 to 5 ms */
 #define OVERFLOW_PER_STEP 1000 /* packets that may go through the ring when the table is full */
 #define CAP_LEAST 64
+#define FLOWS_PER_DROP 8 /* few flows have drops: a place for one in so many */
+#define DROPS_LEAST 1024 /* places; 300 bytes each, in two tables */
 #define AUDIT_STEPS 12 /* between two looks for filters before ours: a minute, as a rule */
 
 /* What one flow of a step takes at the worst: an element of the table (48 + 40 + 160), its copy while
@@ -510,6 +512,7 @@ static void observe_drops(struct collector *c)
 	const struct drops_config config = {
 		.flows = c->skel,
 		.env = c->env.bpf,
+		.max = MAX(c->cap / FLOWS_PER_DROP, (uint64_t)DROPS_LEAST),
 		.protocols = c->skel->bss->settings.protocols,
 		.inner = c->skel->bss->settings.inner,
 		.scope_by_owner = c->skel->bss->settings.scope_by_owner,

@@ -17,7 +17,7 @@
 #include "control/query.h"
 
 #define BATCH_ROWS 64
-#define SINGLE_REPLY_ROWS 1000 /* without "more" */
+#define SINGLE_REPLY_ROWS 100 /* without "more" */
 
 static const char description[] =
 	"# Who talked to whom, and how much\n"
@@ -107,7 +107,7 @@ static const char description[] =
 	"\n"
 	"# The largest first. Times as RFC 3339, \"10m ago\" or \"@EPOCH\"; without them the last "
 	"minute.\n"
-	"# Called with more, the rows come in several replies; without, at most 1000 come. All "
+	"# Called with more, the rows come in several replies; without, at most 100 come. All "
 	"but\n"
 	"# flows is in the last reply. left_out: rows that limit kept back. exact: false if old "
 	"rows\n"
@@ -212,7 +212,7 @@ static void on_row(void *userdata, const struct record *record)
 		return; /* the answer will be that */
 	switch (record->kind) {
 	case RECORD_FLOW:
-		list->r = json_append(list->flows, control_flow_json(&record->flow));
+		list->r = json_append(list->flows, json_as_text(control_flow_json(&record->flow)));
 		break;
 	case RECORD_UNTRACKED:
 		add_untracked(list, &record->untracked);
@@ -293,21 +293,24 @@ static void send_last(struct list *list, const struct store_summary *summary)
 	}
 }
 
-static void on_end(void *userdata, int r, const struct store_summary *summary)
-{
-	_cleanup_(list_free_p) struct list *list = userdata;
-
-	if (r < 0)
-		varlink_error_message(list->call, "Failed", strerror(-r));
-	else
-		send_last(list, summary);
-}
-
 static void refuse_busy(struct control *control, struct varlink_call *call)
 {
 	control->queries_refused++;
 	varlink_error_message(call, "Failed",
-			      "Too many questions are being answered; ask again later.");
+			      "Too many questions are being answered, or others hold the memory "
+			      "for answers (a share of memory.limit); ask again later.");
+}
+
+static void on_end(void *userdata, int r, const struct store_summary *summary)
+{
+	_cleanup_(list_free_p) struct list *list = userdata;
+
+	if (r == -EBUSY)
+		refuse_busy(list->control, list->call);
+	else if (r < 0)
+		varlink_error_message(list->call, "Failed", strerror(-r));
+	else
+		send_last(list, summary);
 }
 
 static void on_flushed(void *cookie, int r)

@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * memory.limit. The meter is anonymous memory plus the BPF maps' sizes. What the program takes with
- * empty tables is set aside; the rest is the tables' budget, shared out between the collectors and
- * the store. When the meter comes near the limit all the same the budget is cut, and given back
- * slowly when there is room again. Tables over their cap refuse new rows and count them; nothing
- * dies.
+ * empty tables is measured when it has started; the rest, but for a reserve, is the tables' budget:
+ * shares for the collectors, for the peers that enrich knows, and for the store with the answers to
+ * questions. When the meter comes near the limit all the same the budget is cut, and given back
+ * slowly when there is room again. Tables over their cap refuse new rows and count them, questions
+ * wait; nothing dies.
  */
 #include "base/util.h"
 #include "daemon/manager-internal.h"
 
-#define BASE_BYTES (UINT64_C(6) << 20) /* program, libraries' heaps, small maps, HTTP */
-#define STORE_SHARE 0.4
-#define STORE_BYTES_PER_ROW 400 /* a row of the current step and of the one being written */
-#define HIGH 0.9 /* of the limit: above it the budget is cut */
-#define LOW 0.7 /* below it the budget grows again */
+#define PLANNED \
+	0.9 /* of the limit; the reserve is for what no table has: SQLite's cache, replies */
+#define STORE_SHARE \
+	0.5 /* with the collectors' 0.4: as many rows in a step as flows in the kernel */
+#define PEERS_SHARE 0.1
+#define HIGH 0.95 /* of the limit: above it the budget is cut */
+#define LOW 0.8 /* below it the budget grows again */
 
 static uint64_t limit_of(const struct manager *m)
 {
@@ -24,9 +27,9 @@ static uint64_t limit_of(const struct manager *m)
 
 static uint64_t full_budget(const struct manager *m)
 {
-	uint64_t limit = limit_of(m);
+	uint64_t planned = PLANNED * limit_of(m), least = limit_of(m) / 8;
 
-	return limit > 2 * BASE_BYTES ? limit - BASE_BYTES : limit / 2;
+	return planned > m->base_bytes + least ? planned - m->base_bytes : least;
 }
 
 static size_t enabled_collectors(const struct manager *m)
@@ -41,24 +44,32 @@ static size_t enabled_collectors(const struct manager *m)
 	return n;
 }
 
+static uint64_t collectors_bytes(uint64_t budget)
+{
+	return budget * (1 - STORE_SHARE - PEERS_SHARE);
+}
+
 uint64_t budget_per_collector(const struct manager *m)
 {
-	return full_budget(m) * (1 - STORE_SHARE) / MAX(enabled_collectors(m), (size_t)1);
+	return collectors_bytes(full_budget(m)) / MAX(enabled_collectors(m), (size_t)1);
 }
 
 static void apply(struct manager *m)
 {
-	uint64_t store = m->budget * STORE_SHARE, rest = m->budget - store;
-
-	store_set_max_rows(m->store, store / STORE_BYTES_PER_ROW);
+	store_set_max_rows(m->store, m->budget * STORE_SHARE / STORE_BYTES_PER_ROW);
+	enrich_set_budget(m->enrich, m->budget * PEERS_SHARE);
 	for (size_t i = 0; i < m->n_collectors; i++)
 		if (m->collectors[i].ops->budget)
 			m->collectors[i].ops->budget(m->collectors[i].collector,
-						     rest / m->n_collectors);
+						     collectors_bytes(m->budget) / m->n_collectors);
 }
 
 void budget_start(struct manager *m)
 {
+	budget_measure(m);
+	/* A reload finds tables that are in use: what was measured at the start holds. */
+	if (m->base_bytes == 0)
+		m->base_bytes = m->meter.anon_bytes + m->meter.bpf_bytes;
 	m->budget = full_budget(m);
 	apply(m);
 }

@@ -117,6 +117,8 @@ int main(int argc, char **argv)
 	/* A fixed threshold: buffers of a step go back to the system when they are freed. By itself
 	 * malloc raises it after the first large one. */
 	mallopt(M_MMAP_THRESHOLD, 128 * 1024);
+	/* One heap: what a worker frees the next one uses. */
+	mallopt(M_ARENA_MAX, 1);
 	log_init(LOG_FORMAT_AUTO, LOG_INFO);
 	if (parse_arguments(argc, argv, &args, &action) < 0)
 		return EXIT_USAGE;

@@ -58,6 +58,7 @@ struct manager {
 	size_t n_exporters;
 
 	struct meter meter;
+	uint64_t base_bytes; /* of the meter, after the start; 0: not measured yet */
 	uint64_t budget; /* bytes that the tables may take together */
 	uint64_t turn_began_ns; /* of the event loop; 0: it waits */
 };

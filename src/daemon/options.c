@@ -65,7 +65,7 @@ int log_options_level(const struct log_options *options)
 static const struct option memory_keys[] = {
 	{ "limit", OPTION_BYTES, offsetof(struct memory_options, limit), .min = 16 * MIB,
 	  .max = 1024 * GIB, .value = "64M",
-	  .help = "anonymous memory and BPF maps together; near it tables shrink" },
+	  .help = "anonymous memory and BPF maps together; near it tables take no new rows" },
 	{ NULL },
 };
 const struct option_group memory_options = {

@@ -168,10 +168,10 @@ int parts_start(struct manager *m, char *error, size_t error_size)
 	m->scope_generation = m->scope->generation;
 	inventory_scan(m->inventory, scope_is_empty(m->scope) ? NULL : m->scope);
 	pipeline_set(m->pipeline, m->collectors, m->n_collectors, m->enrich);
-	budget_start(m);
-	changes_start(m);
 	/* libbpf has read the kernel's BTF (5 MB and more) and freed it in small pieces. */
 	malloc_trim(0);
+	budget_start(m);
+	changes_start(m);
 	return 0;
 }
 

@@ -120,6 +120,11 @@ void enrich_expire(struct enrich *enrich, uint64_t now)
 	peers_expire(enrich->peers, now);
 }
 
+void enrich_set_budget(struct enrich *enrich, uint64_t bytes)
+{
+	peers_set_limit(enrich->peers, bytes / PEERS_BYTES_PER_ADDRESS);
+}
+
 size_t enrich_bytes(const struct enrich *enrich)
 {
 	return sizeof(*enrich) + enrich->n_ranges * sizeof(enrich->ranges[0]) +

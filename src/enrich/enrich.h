@@ -31,6 +31,8 @@ void enrich_record(struct enrich *enrich, struct record *record);
 /* Forgets addresses that were not heard of for a while; called once per step. */
 void enrich_expire(struct enrich *enrich, uint64_t now_boottime_ns);
 size_t enrich_bytes(const struct enrich *enrich);
+/* Caps the addresses that are known (memory limit). */
+void enrich_set_budget(struct enrich *enrich, uint64_t bytes);
 /* Calls fn once per place that can lose, also where the count is 0. */
 void enrich_losses(const struct enrich *enrich, void (*fn)(void *userdata, const struct loss *loss),
 		   void *userdata);

@@ -39,7 +39,7 @@ int peers_new(struct peers **ret)
 
 	if (!s)
 		return -ENOMEM;
-	r = hashmap_new(sizeof(struct key), sizeof(struct owner), PEERS_MAX, &s->map);
+	r = hashmap_new(sizeof(struct key), sizeof(struct owner), PEERS_DEFAULT, &s->map);
 	if (r < 0)
 		return r;
 	*ret = TAKE(s);
@@ -127,6 +127,11 @@ void peers_expire(struct peers *s, uint64_t now_ns)
 			hashmap_remove_at(s->map, &pos);
 	if (hashmap_size(s->map) == 0)
 		hashmap_clear(s->map);
+}
+
+void peers_set_limit(struct peers *s, size_t limit)
+{
+	hashmap_set_limit(s->map, limit);
 }
 
 size_t peers_bytes(const struct peers *s)

@@ -10,7 +10,8 @@
 
 #include "model/flow.h"
 
-#define PEERS_MAX 16384
+#define PEERS_DEFAULT 16384 /* addresses that are known at most */
+#define PEERS_BYTES_PER_ADDRESS 288 /* 72 in a table that is three eighths full, and growing */
 #define PEERS_AGE_NS UINT64_C(15000000000) /* three steps without a flow */
 
 struct peers;
@@ -28,5 +29,6 @@ bool peers_find(const struct peers *s, uint64_t netns, uint8_t protocol, const s
 		struct process_ref *ret);
 
 void peers_expire(struct peers *s, uint64_t now_ns);
+void peers_set_limit(struct peers *s, size_t limit);
 size_t peers_bytes(const struct peers *s);
 uint64_t peers_full(const struct peers *s); /* ends that found no room */

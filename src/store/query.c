@@ -4,6 +4,10 @@
  * a table; then it picks the largest rows from a heap, some hundred at a time, and the loop calls
  * row() for them from the same table: worker and loop take turns, so nothing is held twice and
  * neither is busy for long. Steps are written in between.
+ *
+ * Answers hold rows out of one store->max_rows, because they are what takes memory. A query begins
+ * when it can have all of them, or at least half, and gives back what its answer turns out not to
+ * need; so they read one after the other, and wait for readers that are slow with large answers only.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -14,6 +18,7 @@
 
 #define READ_NS (20 * NSEC_PER_MSEC) /* of one job, unless a single minute takes longer */
 #define PICK_ROWS 256
+#define MESSAGE_ROWS 512 /* what a query's replies take on their way, in rows: 270 KB */
 
 struct store_cursor {
 	struct store *store;
@@ -24,6 +29,8 @@ struct store_cursor {
 	void *userdata;
 
 	/* Of the loop. */
+	uint64_t asked_ns; /* CLOCK_MONOTONIC */
+	bool waiting; /* for rows */
 	bool busy; /* a job is under way, which has what follows */
 	bool emitting, paused, cancelled;
 	size_t rows_lent;
@@ -43,6 +50,7 @@ struct store_cursor {
 };
 
 static void cursor_done(void *arg);
+static void serve_waiting(struct store *store);
 
 static struct store_cursor *cursor_free(struct store_cursor *c)
 {
@@ -60,6 +68,7 @@ static struct store_cursor *cursor_free(struct store_cursor *c)
 	free(c->ranking);
 	merge_done(&c->merge);
 	free(c);
+	serve_waiting(store);
 	return NULL;
 }
 
@@ -173,11 +182,12 @@ static bool emit_some(struct store_cursor *c)
 /* Gives back the rows that the answer turned out not to need. */
 static void settle_loan(struct store_cursor *c)
 {
-	size_t needed = table_flows(c->merge.table);
+	size_t needed = table_flows(c->merge.table) + MESSAGE_ROWS;
 
 	if (needed < c->rows_lent) {
 		c->store->rows_lent -= c->rows_lent - needed;
 		c->rows_lent = needed;
+		serve_waiting(c->store);
 	}
 }
 
@@ -234,32 +244,54 @@ static int take_running(struct store_cursor *c)
 	return segment_encode(store->running, &c->running.data, &c->running.size);
 }
 
-/* A cursor that is in the store's list and has its share of the rows. */
-static int cursor_new(struct store *store, struct store_cursor **ret)
+/* Begins, with the rows that are left. What fails here is tried again later. */
+static int begin(struct store_cursor *c, size_t rows)
 {
-	size_t all = store_query_rows(store);
-	size_t rows = (all - MIN(store->rows_lent, all)) / 2;
-	struct store_cursor *c;
+	struct store *store = c->store;
 	int r;
 
-	if (store->n_queries == STORE_QUERIES_MAX || rows == 0)
-		return -EBUSY;
-	c = calloc(1, sizeof(*c));
-	if (!c)
-		return -ENOMEM;
-	c->store = store;
-	c->rows_lent = rows;
-	store->rows_lent += rows;
-	c->next = store->cursors;
-	store->cursors = c;
-	store->n_queries++;
 	r = merge_init(&c->merge, rows);
+	if (r < 0)
+		return r;
+	c->merge.kinds = c->query.kinds;
+	c->merge.filter = &c->query.filter;
+	r = take_running(c);
+	if (r >= 0)
+		r = store_run(store, cursor_run, cursor_done, c);
 	if (r < 0) {
-		cursor_free(c);
+		merge_done(&c->merge);
+		free(TAKE(c->running.data));
 		return r;
 	}
-	*ret = c;
+	c->rows_lent = rows + MESSAGE_ROWS;
+	store->rows_lent += c->rows_lent;
+	c->waiting = false;
+	c->busy = true;
 	return 0;
+}
+
+static void serve_waiting(struct store *store)
+{
+	size_t all = store->max_rows + MESSAGE_ROWS, left;
+
+	for (struct store_cursor *c = store->cursors; c; c = c->next) {
+		if (!c->waiting)
+			continue;
+		left = all - MIN(store->rows_lent, all);
+		if (left < MESSAGE_ROWS + (store->max_rows + 1) / 2 ||
+		    begin(c, MIN(left - MESSAGE_ROWS, store->max_rows)) < 0)
+			return;
+	}
+}
+
+static void append(struct store *store, struct store_cursor *c)
+{
+	struct store_cursor **last = &store->cursors;
+
+	while (*last)
+		last = &(*last)->next;
+	*last = c;
+	store->n_queries++;
 }
 
 int store_query(struct store *store, struct store_query *query, store_record_fn row,
@@ -267,27 +299,24 @@ int store_query(struct store *store, struct store_query *query, store_record_fn 
 		void *userdata, struct store_cursor **ret)
 {
 	struct store_cursor *c;
-	int r;
 
-	r = cursor_new(store, &c);
-	if (r < 0)
-		return r;
-	c->query = *query;
-	c->row = row;
-	c->end = end;
-	c->userdata = userdata;
-	c->merge.kinds = query->kinds;
-	c->merge.filter = &c->query.filter;
-	r = take_running(c);
-	if (r >= 0)
-		r = store_run(store, cursor_run, cursor_done, c);
-	if (r < 0) {
-		c->query.filter = (struct filter){}; /* stays the caller's */
-		cursor_free(c);
-		return r;
-	}
-	c->busy = true;
+	if (store->n_queries == STORE_QUERIES_MAX)
+		return -EBUSY;
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return -ENOMEM;
+	*c = (struct store_cursor){
+		.store = store,
+		.query = *query,
+		.row = row,
+		.end = end,
+		.userdata = userdata,
+		.asked_ns = now_ns(CLOCK_MONOTONIC),
+		.waiting = true,
+	};
 	query->filter = (struct filter){};
+	append(store, c);
+	serve_waiting(store);
 	*ret = c;
 	return 0;
 }
@@ -295,7 +324,7 @@ int store_query(struct store *store, struct store_query *query, store_record_fn 
 void store_query_pause(struct store_cursor *c, bool pause)
 {
 	c->paused = pause;
-	if (!pause && !c->busy && !c->emitting)
+	if (!pause && !c->busy && !c->emitting && !c->waiting)
 		go_on(c);
 }
 
@@ -310,8 +339,21 @@ void store_cancel_queries(struct store *store)
 {
 	struct store_cursor *next;
 
+	for (struct store_cursor *c = store->cursors; c; c = c->next)
+		c->waiting = false; /* none begins any more */
 	for (struct store_cursor *c = store->cursors; c; c = next) {
 		next = c->next;
 		store_query_cancel(c);
+	}
+}
+
+void store_expire_queries(struct store *store, uint64_t now)
+{
+	struct store_cursor *next;
+
+	for (struct store_cursor *c = store->cursors; c; c = next) {
+		next = c->next;
+		if (c->waiting && !c->paused && now - c->asked_ns >= STORE_WAIT_NS)
+			end_query(c, -EBUSY);
 	}
 }

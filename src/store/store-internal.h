@@ -30,9 +30,9 @@ struct store {
 	struct history_report report; /* as of the last job */
 	uint64_t table_full, no_memory, queue_full;
 	uint64_t damaged; /* segments that queries could not read */
-	struct store_cursor *cursors;
+	struct store_cursor *cursors; /* the oldest first */
 	size_t n_queries;
-	size_t rows_lent; /* rows that the answers to queries may hold */
+	size_t rows_lent; /* to the answers to queries */
 	unsigned jobs; /* under way; the last one frees a store that was closed */
 	bool closed;
 };
@@ -41,12 +41,7 @@ struct store {
 int store_run(struct store *store, void (*run)(void *arg), void (*done)(void *arg), void *arg);
 void store_job_done(struct store *store);
 
-/* Rows that the answers to all queries may hold together. A lone query gets half, so that it has
- * room for all that a step can hold. */
-static inline size_t store_query_rows(const struct store *store)
-{
-	return 2 * store->max_rows;
-}
-
 /* Ends all queries without a word. */
 void store_cancel_queries(struct store *store);
+/* Ends those that have waited for too long with -EBUSY. now_ns: CLOCK_MONOTONIC. */
+void store_expire_queries(struct store *store, uint64_t now_ns);

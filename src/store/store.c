@@ -14,6 +14,7 @@
 #include "store/store-internal.h"
 
 #define MIB INT64_C(1048576)
+#define JOIN_SHARE 4 /* of a step's rows: a minute is thinned to store.top anyway */
 
 static const struct option keys[] = {
 	{
@@ -109,7 +110,7 @@ static void upkeep_done(void *arg);
 
 static int post_upkeep(struct upkeep *u)
 {
-	u->max_rows = u->store->max_rows;
+	u->max_rows = u->store->max_rows / JOIN_SHARE;
 	return store_run(u->store, upkeep_run, upkeep_done, u);
 }
 
@@ -281,6 +282,7 @@ int store_step(struct store *store, uint64_t now_realtime_ns)
 	struct table *next;
 	int r;
 
+	store_expire_queries(store, now_ns(CLOCK_MONOTONIC));
 	r = table_new(store->max_rows, &next);
 	if (r < 0)
 		return r; /* the step goes on */

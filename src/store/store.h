@@ -11,6 +11,7 @@
 #pragma once
 
 #include "base/option.h"
+#include "base/util.h"
 #include "model/filter.h"
 #include "model/metric.h"
 #include "model/record.h"
@@ -79,9 +80,13 @@ struct store_summary {
  * row is called in pieces from the loop; end once, with r 0 or a negative errno (the rows so far are
  * then a part of the answer); the cursor is gone when it returns. First come untracked and interface
  * records, then flows, the largest first. Strings of a row are valid during the call. -EBUSY:
- * STORE_QUERIES_MAX are under way, or have lent all rows that there are.
+ * STORE_QUERIES_MAX are under way.
+ *
+ * All answers together have a bounded number of rows (store_set_max_rows). While they are taken a
+ * query waits, in order; what has waited for STORE_WAIT_NS when a step ends, ends with -EBUSY.
  */
 #define STORE_QUERIES_MAX 8
+#define STORE_WAIT_NS (10 * NSEC_PER_SEC)
 int store_query(struct store *store, struct store_query *query, store_record_fn row,
 		void (*end)(void *userdata, int r, const struct store_summary *summary),
 		void *userdata, struct store_cursor **ret);
@@ -112,6 +117,12 @@ struct store_figures {
 	uint64_t waiting_steps; /* that have ended and are not on disk: a crash loses them too */
 };
 void store_figures(const struct store *store, struct store_figures *ret);
-/* Caps the rows of flows that a step, and the answer to a query, may hold (memory limit); 0 = the
- * default. */
+/*
+ * Caps the rows of flows that a step may hold, and the answers to all queries together; 0 = the
+ * default. For each row the store then takes at most STORE_BYTES_PER_ROW: one in the running step
+ * (272 bytes, if each flow has an address of its own) and, encoded, in the step that is being
+ * written (70); one in an answer (272, and half as much again while it is thinned, 24 in its order,
+ * 70 encoded); a quarter of one in the minute that is being joined (a quarter of 408).
+ */
 void store_set_max_rows(struct store *store, size_t rows);
+#define STORE_BYTES_PER_ROW (342 + 502 + 102)

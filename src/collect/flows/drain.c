@@ -17,7 +17,7 @@
 #include "bpf/flows.skel.h"
 #include "collect/flows/drops.h"
 
-#define BATCH 4096 /* flows per system call */
+#define BATCH 1024 /* flows per system call */
 
 static int reserve(struct drained_flow **array, size_t *room, size_t n)
 {

@@ -16,7 +16,6 @@
 #include "bpf/flows.skel.h"
 #include "collect/flows/drop-reasons.h"
 
-#define DROPS_MAX 2048 /* (flow, reason) per step and epoch; 144 bytes each */
 #define REST_MAX 256 /* (namespace, role, protocol, reason) */
 
 struct drop_row {
@@ -62,8 +61,8 @@ static int load(struct drops *d, const struct drops_config *config, bool owners)
 	d->skel = drops_bpf__open();
 	if (!d->skel)
 		return -errno;
-	bpf_map__set_max_entries(d->skel->maps.drops_even, DROPS_MAX);
-	bpf_map__set_max_entries(d->skel->maps.drops_odd, DROPS_MAX);
+	bpf_map__set_max_entries(d->skel->maps.drops_even, config->max);
+	bpf_map__set_max_entries(d->skel->maps.drops_odd, config->max);
 	bpf_map__set_max_entries(d->skel->maps.rest_even, REST_MAX);
 	bpf_map__set_max_entries(d->skel->maps.rest_odd, REST_MAX);
 	d->skel->rodata->has_reason = drop_reasons_has_reason(d->reasons);

@@ -23,6 +23,7 @@ struct flows_bpf;
 struct drops_config {
 	const struct flows_bpf *flows; /* loaded: its maps of interfaces are shared */
 	struct bpf_env *env;
+	uint32_t max; /* (flow, reason) pairs of a step */
 	uint32_t protocols; /* set of WIRE_PROTOCOL_* */
 	bool inner, scope_by_owner; /* as the flows programs have it */
 };

@@ -115,6 +115,19 @@ static void test_readers(void **state)
 	assert_true(b);
 }
 
+static void test_as_text(void **state)
+{
+	static const char wanted[] = "[{\"a\":[1,\"\u00fc\\\"/\"]}]";
+	_cleanup_json_ struct json_object *array = json_object_new_array(), *value;
+
+	assert_int_equal(json_parse(wanted + 1, strlen(wanted) - 2, 1000, &value), 0);
+	assert_int_equal(json_append(array, json_as_text(TAKE(value))), 0);
+	assert_string_equal(json_object_to_json_string_ext(
+				    array, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE),
+			    wanted);
+	assert_null(json_as_text(NULL));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -122,6 +135,7 @@ int main(void)
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_text_without_nul),
 		cmocka_unit_test(test_builders),
+		cmocka_unit_test(test_as_text),
 		cmocka_unit_test(test_failed_allocations_pass_through),
 		cmocka_unit_test(test_readers),
 	};

@@ -274,7 +274,7 @@ static void test_full(void **state)
 	uint64_t lost = 0, now = now_ns(CLOCK_BOOTTIME);
 	struct record record;
 
-	for (int i = 0; i < PEERS_MAX + 10; i++) {
+	for (int i = 0; i < PEERS_DEFAULT + 10; i++) {
 		record = flow(HOST_NS, of(end("10.0.0.1", (uint16_t)i), 10, w->service, "nginx"),
 			      end("10.0.0.2", 1));
 		enrich_record(w->enrich, &record);

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "store/store-internal.h"
+
 static struct store_cursor *ask(struct bed *bed, struct store_query query, store_record_fn row,
 				struct answer *answer)
 {
@@ -261,6 +263,80 @@ static void test_several(void **state)
 	free(sums);
 }
 
+/* An answer that takes all rows: the next query waits until it has gone, and gets as many. */
+static void test_waits_for_rows(void **state)
+{
+	struct answer *answers = calloc(3, sizeof(*answers));
+	struct store_cursor *first;
+	unsigned seed = 9;
+	struct bed bed;
+
+	bed_init(&bed, true);
+	store_set_max_rows(bed.store, 4000);
+	bed_step(&bed, 4000, &seed, NULL);
+	first = ask(&bed, (struct store_query){}, answer_row, &answers[0]);
+	store_query_pause(first, true);
+	ask(&bed, (struct store_query){}, answer_row, &answers[1]);
+	ask(&bed, (struct store_query){}, answer_row, &answers[2]);
+	bed_settle(&bed);
+	assert_int_equal(answers[1].flows + answers[2].flows, 0);
+	store_query_pause(first, false);
+	for (int i = 0; i < 3; i++) {
+		wait_for(&bed, &answers[i]);
+		assert_int_equal(answers[i].flows, 4000);
+		assert_true(answers[i].summary.exact);
+	}
+	bed_done(&bed);
+	free(answers);
+}
+
+/* A small answer leaves room for others, however slow its reader is. */
+static void test_gives_rows_back(void **state)
+{
+	struct answer *answers = calloc(2, sizeof(*answers));
+	struct store_cursor *first;
+	unsigned seed = 10;
+	struct bed bed;
+
+	bed_init(&bed, true);
+	store_set_max_rows(bed.store, 4000);
+	bed_step(&bed, 1000, &seed, NULL);
+	first = ask(&bed, (struct store_query){}, answer_row, &answers[0]);
+	store_query_pause(first, true);
+	ask(&bed, (struct store_query){}, answer_row, &answers[1]);
+	wait_for(&bed, &answers[1]);
+	assert_int_equal(answers[1].flows, 1000);
+	assert_int_equal(answers[0].flows, 0);
+	bed_done(&bed);
+	free(answers);
+}
+
+static void test_waits_not_for_ever(void **state)
+{
+	struct answer *answers = calloc(2, sizeof(*answers));
+	uint64_t now = now_ns(CLOCK_MONOTONIC);
+	struct store_cursor *first;
+	unsigned seed = 11;
+	struct bed bed;
+
+	bed_init(&bed, true);
+	store_set_max_rows(bed.store, 4000);
+	bed_step(&bed, 4000, &seed, NULL);
+	first = ask(&bed, (struct store_query){}, answer_row, &answers[0]);
+	store_query_pause(first, true);
+	ask(&bed, (struct store_query){}, answer_row, &answers[1]);
+	bed_settle(&bed);
+	store_expire_queries(bed.store, now + STORE_WAIT_NS - NSEC_PER_SEC);
+	assert_false(answers[1].ended);
+	store_expire_queries(bed.store, now + STORE_WAIT_NS + NSEC_PER_SEC);
+	assert_true(answers[1].ended);
+	assert_int_equal(answers[1].r, -EBUSY);
+	assert_false(answers[0].ended); /* it has what it needs */
+	store_query_cancel(first);
+	bed_done(&bed);
+	free(answers);
+}
+
 /* Steps end and minutes are joined while a query reads: it says what there was when it came. */
 static void test_among_other_work(void **state)
 {
@@ -317,6 +393,9 @@ int main(void)
 		cmocka_unit_test(test_pause),
 		cmocka_unit_test(test_cancel),
 		cmocka_unit_test(test_several),
+		cmocka_unit_test(test_waits_for_rows),
+		cmocka_unit_test(test_gives_rows_back),
+		cmocka_unit_test(test_waits_not_for_ever),
 		cmocka_unit_test(test_among_other_work),
 		cmocka_unit_test(test_close_among_queries),
 	};

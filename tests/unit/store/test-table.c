@@ -347,6 +347,26 @@ static void test_bytes_per_flow(void **state)
 	table_free(t);
 }
 
+/* Just behind the points where the hash tables double, where a row costs the most. */
+static void test_bytes_per_row(void **state)
+{
+	static const size_t rows[] = { 12289, 24577, 49153 };
+	struct table *t;
+	struct record record;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		assert_int_equal(table_new(rows[i], &t), 0);
+		make_flow(0, &record);
+		for (uint32_t n = 0; n < rows[i]; n++) {
+			memcpy(record.flow.peer.address.bytes, &n, sizeof(n));
+			assert_int_equal(table_add(t, &record), 0);
+		}
+		assert_int_equal(table_flows(t), rows[i]);
+		assert_in_range(table_bytes(t), 150 * rows[i], TABLE_BYTES_PER_ROW * rows[i]);
+		table_free(t);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -360,6 +380,7 @@ int main(void)
 		cmocka_unit_test(test_interface),
 		cmocka_unit_test(test_interface_attached_again),
 		cmocka_unit_test(test_hostile_strings),
+		cmocka_unit_test(test_bytes_per_row),
 		cmocka_unit_test(test_bytes_per_flow),
 	};
 
