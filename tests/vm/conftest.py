@@ -10,9 +10,9 @@ def pytest_terminal_summary(terminalreporter):
     terminalreporter.section("kernels")
     for row in ROWS:
         terminalreporter.write_line(
-            f"{row.kernel:8} {row.case:10} {row.passed} passed, {row.failed} failed, "
+            f"{row.kernel:8} {row.case:14} {row.passed} passed, {row.failed} failed, "
             f"{len(row.skipped)} skipped, {row.seconds:.0f} s   {row.release}")
         for line in row.rungs:
-            terminalreporter.write_line(f"{'':19} {line}")
+            terminalreporter.write_line(f"{'':23} {line}")
         for line in row.skipped:
-            terminalreporter.write_line(f"{'':19} skipped: {line}")
+            terminalreporter.write_line(f"{'':23} skipped: {line}")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The BPF tests inside a guest of each kernel (dev/vm), the rungs on the oldest, and both ends of the
-matrix under lockdown. EBPFOBS_VM_ALL=1: the flow and the device suites on every kernel, too, which takes
-longer than CI has and has not run to its end on all of them yet. A kernel that cannot be had fails: it
-is named in our promise."""
+"""On each kernel of the matrix, in a guest (dev/vm): the BPF tests, every rung of the hooks and the flow
+suite; the devices that this machine's kernel may lack on both ends of the matrix, where lockdown is, too.
+EBPFOBS_VM_ALL=1: all of it, and attribution, on every kernel. A kernel that cannot be had fails: it is
+named in our promise."""
 
 import dataclasses
 import os
@@ -18,8 +18,12 @@ from conftest import ROWS
 TOP = pathlib.Path(__file__).resolve().parents[2]
 BUILD = os.path.abspath(os.environ.get("EBPFOBS_BUILD", "build"))
 KERNELS = ["5.10", "6.1", "6.12", "6.18", "newest"]
+ENDS = (KERNELS[0], KERNELS[-1])
+ALL = "EBPFOBS_VM_ALL" in os.environ
 RUNGS = ["tests/system/test_rungs.py"]
-ALL = RUNGS + ["tests/system/test_devices.py", "tests/system/test_flows.py"]
+FLOWS = RUNGS + ["tests/system/test_flows.py"]
+DEVICES = FLOWS + ["tests/system/test_devices.py"]
+EVERYTHING = DEVICES + ["tests/system/test_attribution.py"]
 TIMEOUT = 900  # seconds; on a quiet machine the longest takes a quarter of this
 
 
@@ -54,11 +58,9 @@ def run_in_guest(row, directory, tests, *options):
     """Runs the BPF tests and the named system tests; asserts that all passed or were skipped."""
     began = time.monotonic()
     ROWS.append(row)
-    script = f"uname -r >{directory}/release; {BUILD}/tests/bpf/test-flows"
-    if tests:
-        script += (" || bpf=1; PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -m pytest "
-                   f"-p no:cacheprovider -q -rfE --junitxml={directory}/junit.xml {' '.join(tests)} "
-                   "&& [ -z $bpf ]")
+    script = (f"uname -r >{directory}/release; {BUILD}/tests/bpf/test-flows || bpf=1; "
+              "PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -m pytest -p no:cacheprovider -q -rfE "
+              f"--junitxml={directory}/junit.xml {' '.join(tests)} && [ -z $bpf ]")
     done = subprocess.run(
         [TOP / "dev/vm", "--kernel", row.kernel, "--timeout", str(TIMEOUT), "--share", directory,
          *options, "--", "sh", "-c", script],
@@ -81,17 +83,17 @@ def as_root():
 
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_kernel(kernel, tmp_path):
-    if "EBPFOBS_VM_ALL" in os.environ:
-        run_in_guest(Row(kernel, "all"), tmp_path, ALL)
-    elif kernel == KERNELS[0]:
-        run_in_guest(Row(kernel, "rungs"), tmp_path, RUNGS)
+    if ALL:
+        run_in_guest(Row(kernel, "everything"), tmp_path, EVERYTHING)
+    elif kernel in ENDS:
+        run_in_guest(Row(kernel, "flows, devices"), tmp_path, DEVICES)
     else:
-        run_in_guest(Row(kernel, "programs"), tmp_path, [])
+        run_in_guest(Row(kernel, "flows"), tmp_path, FLOWS)
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_lockdown(kernel, tmp_path):
     """Nothing may read kernel memory: flows count all the same, and status says what is missing."""
-    if kernel not in (KERNELS[0], KERNELS[-1]) and "EBPFOBS_VM_ALL" not in os.environ:
+    if kernel not in ENDS and not ALL:
         pytest.skip("EBPFOBS_VM_ALL is not set: lockdown runs on the oldest and the newest kernel")
     run_in_guest(Row(kernel, "lockdown"), tmp_path, RUNGS, "--append", "lockdown=confidentiality")
