@@ -134,11 +134,8 @@ static void forward_step_end(void *userdata)
 			m->exporters[i].ops->step_end(m->exporters[i].exporter);
 }
 
-static void before_step(void *userdata)
+static void before_step(struct manager *m)
 {
-	struct manager *m = userdata;
-
-	processes_feed_drain(m->processes);
 	inventory_expire(m->inventory, now_ns(CLOCK_BOOTTIME));
 	enrich_expire(m->enrich, now_ns(CLOCK_BOOTTIME));
 	scope_refresh(m->scope, &host_roots_machine, m->work);
@@ -147,6 +144,17 @@ static void before_step(void *userdata)
 	m->scope_generation = m->scope->generation;
 	budget_step(m);
 	changes_say(m);
+}
+
+/* What is drained next is named by what is known of processes then; by itself the ring may wait for
+ * 200 ms. */
+static void before_round(void *userdata, bool ends_step)
+{
+	struct manager *m = userdata;
+
+	processes_feed_drain(m->processes);
+	if (ends_step)
+		before_step(m);
 }
 
 /* --- start and stop -------------------------------------------------------------------------- */
@@ -197,7 +205,8 @@ static int start_fixed_parts(struct manager *m)
 	if (r >= 0)
 		r = store_on_step(m->store, forward_step, forward_step_end, m);
 	if (r >= 0)
-		r = pipeline_new(m->event, flows->interval, m->store, before_step, m, &m->pipeline);
+		r = pipeline_new(m->event, flows->interval, m->store, before_round, m,
+				 &m->pipeline);
 	return r;
 }
 

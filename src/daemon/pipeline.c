@@ -24,7 +24,7 @@ struct pipeline {
 	sd_event_source *step_timer, *flush_timer;
 	uint64_t interval;
 	struct store *store;
-	void (*before_step)(void *userdata);
+	void (*before_round)(void *userdata, bool ends_step);
 	void *userdata;
 
 	const struct pipeline_collector *collectors;
@@ -111,8 +111,7 @@ static void round_start(struct pipeline *p)
 	p->ends_step = p->step_due;
 	p->step_due = false;
 	p->served = TAKE(p->waiting);
-	if (p->ends_step)
-		p->before_step(p->userdata);
+	p->before_round(p->userdata, p->ends_step);
 	drain_next(p);
 }
 
@@ -138,7 +137,8 @@ static int on_flush(sd_event_source *source, uint64_t usec, void *userdata)
 }
 
 int pipeline_new(sd_event *event, uint64_t interval, struct store *store,
-		 void (*before_step)(void *userdata), void *userdata, struct pipeline **ret)
+		 void (*before_round)(void *userdata, bool ends_step), void *userdata,
+		 struct pipeline **ret)
 {
 	struct pipeline *p = calloc(1, sizeof(*p));
 	int r;
@@ -149,7 +149,7 @@ int pipeline_new(sd_event *event, uint64_t interval, struct store *store,
 		.event = event,
 		.interval = interval,
 		.store = store,
-		.before_step = before_step,
+		.before_round = before_round,
 		.userdata = userdata,
 	};
 	r = sd_event_add_time_relative(event, &p->step_timer, CLOCK_MONOTONIC,

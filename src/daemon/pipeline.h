@@ -21,9 +21,11 @@ struct pipeline_collector {
 	struct collector *collector;
 };
 
-/* interval in ns. before_step is called on the loop before each step's drain: house-keeping. */
+/* interval in ns. before_round is called on the loop before each round of draining, a step's and a
+ * question's: what will be asked of the inventory has to be there; then house-keeping. */
 int pipeline_new(sd_event *event, uint64_t interval, struct store *store,
-		 void (*before_step)(void *userdata), void *userdata, struct pipeline **ret);
+		 void (*before_round)(void *userdata, bool ends_step), void *userdata,
+		 struct pipeline **ret);
 struct pipeline *pipeline_free(struct pipeline *pipeline); /* takes NULL */
 
 /* The stations of the road; NULL and 0 while the manager rebuilds them. A round of draining that is

@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import struct
+import time
 from collections import Counter
 
 import pytest
@@ -265,6 +266,37 @@ def test_udp(pair):
             client(f"y.sendto(b'x', ('{B}', 9004))")
         rows = flows_of(daemon.flows(), b, 9004)
         assert {f["unowned"]: f["rx"]["packets"] for f in rows} == {None: 1, "no_listener": 3}
+
+
+def test_name_after_exec(pair):
+    """A thread's socket has the name of its process: of the program that runs now, however short ago
+    it was started."""
+    sandbox, a, b = pair
+    program = os.path.join(sandbox.directory, "renamed")
+    os.symlink("/usr/bin/python3", program)
+    code = f"""
+import os, socket, sys, threading
+def run():
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.sendto(b"x", ("{B}", int(sys.argv[1])))
+    os.write(int(sys.argv[2]), b"x")
+    threading.Event().wait(2)
+threading.Thread(target=run).start()
+"""
+    with Daemon(sandbox, STEP) as daemon:
+        attached(daemon, (a, "eth0"), (b, "eth0"))
+        client = Agent(sandbox, a)
+        for port in range(9000, 9010):
+            client(f"""
+r, w = os.pipe(); os.set_inheritable(w, True)
+def run():
+    time.sleep(0.6) # of the fork the daemon knows by now, and looks for more seldom
+    os.execv({program!r}, ['x', '-ISc', {code!r}, '{port}', str(w)])
+child(run)
+os.read(r, 1)
+""")
+            rows = flows_of(daemon.flows(), a, port)
+            assert [f["local"]["process"]["comm"] for f in rows] == ["renamed"]
 
 
 # --- packets that no process owns ---------------------------------------------------------------

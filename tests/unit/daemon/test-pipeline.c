@@ -41,7 +41,7 @@ struct bed {
 	struct pipeline *pipeline;
 	struct collector a, b;
 	struct pipeline_collector collectors[2];
-	unsigned before_steps, steps;
+	unsigned before_rounds, before_steps, steps;
 	struct flow_count sent; /* in the steps that ended */
 };
 
@@ -58,11 +58,14 @@ static void on_answer(void *cookie, int r)
 	q->r = r;
 }
 
-static void on_before_step(void *userdata)
+/* Nothing is being drained yet. */
+static void on_before_round(void *userdata, bool ends_step)
 {
 	struct bed *bed = userdata;
 
-	bed->before_steps++;
+	assert_int_equal(bed->a.drains, bed->before_rounds);
+	bed->before_rounds++;
+	bed->before_steps += ends_step;
 }
 
 static void on_record(void *userdata, const struct record *record)
@@ -91,7 +94,7 @@ static struct bed *new_bed(uint64_t interval)
 	assert_int_equal(work_new(bed->event, &bed->work), 0);
 	assert_int_equal(store_new(bed->work, NULL, &options, &bed->store), 0);
 	assert_int_equal(store_on_step(bed->store, on_record, on_step_end, bed), 0);
-	assert_int_equal(pipeline_new(bed->event, interval, bed->store, on_before_step, bed,
+	assert_int_equal(pipeline_new(bed->event, interval, bed->store, on_before_round, bed,
 				      &bed->pipeline),
 			 0);
 	bed->collectors[0] = (struct pipeline_collector){ &fake_ops, &bed->a };
@@ -187,6 +190,7 @@ static void test_flush(void **state)
 	assert_int_equal(other.answers, 1);
 	assert_int_equal(q.r, 0);
 	assert_int_equal(bed->a.drains, 1); /* one round for both */
+	assert_int_equal(bed->before_rounds, 1);
 	assert_int_equal(bed->steps + bed->before_steps, 0); /* no step of its own */
 	free_bed(bed);
 }
