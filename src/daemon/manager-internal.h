@@ -64,6 +64,8 @@ struct manager {
 };
 
 /* --- parts.c: what a reload rebuilds --- */
+/* What config wants to see is there: else a sentence in error. */
+int parts_check(const struct config *config, char *error, size_t error_size);
 int parts_start(struct manager *m, char *error, size_t error_size);
 void parts_stop(struct manager *m);
 

@@ -144,12 +144,30 @@ static int start_shared(struct manager *m)
 	return r;
 }
 
+static int make_scope(const struct config *config, char *error, size_t error_size,
+		      struct scope **ret)
+{
+	return scope_new(config_get(config, &scope_options), &host_roots_machine, error, error_size,
+			 ret);
+}
+
+int parts_check(const struct config *config, char *error, size_t error_size)
+{
+	struct scope *scope;
+	int r;
+
+	r = make_scope(config, error, error_size, &scope);
+	if (r < 0)
+		return r;
+	scope_free(scope);
+	return 0;
+}
+
 int parts_start(struct manager *m, char *error, size_t error_size)
 {
 	int r;
 
-	r = scope_new(manager_options(m, &scope_options), &host_roots_machine, error, error_size,
-		      &m->scope);
+	r = make_scope(m->config, error, error_size, &m->scope);
 	if (r < 0)
 		return r;
 	r = bpf_env_new(&m->bpf);

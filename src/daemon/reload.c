@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Loading the configuration, at the start and again. A reload is all or nothing: a configuration
- * that does not load changes nothing, and one that loads but cannot be started (a scope that names
- * what is not there) is taken back. What was counted up to now goes to the store first, because the
+ * that does not load, or whose scope names what is not there, changes nothing; one that cannot be
+ * started all the same is taken back. What was counted up to now goes to the store first, because the
  * collectors' tables go with them.
  */
 #include <errno.h>
@@ -67,6 +67,11 @@ static int reload_now(struct manager *m, char *error, size_t error_size)
 		say_errors(errors, error, error_size);
 		return r;
 	}
+	r = parts_check(fresh, error, error_size);
+	if (r < 0) {
+		config_free(fresh);
+		return r;
+	}
 	parts_stop(m);
 	m->config = fresh;
 	r = parts_start(m, error, error_size);
@@ -74,9 +79,12 @@ static int reload_now(struct manager *m, char *error, size_t error_size)
 		parts_stop(m);
 		m->config = old;
 		config_free(fresh);
-		if (parts_start(m, again, sizeof(again)) < 0)
-			log_error("the old configuration does not start any more either: %s",
+		if (parts_start(m, again, sizeof(again)) < 0) {
+			log_error("the old configuration does not start any more either: %s; "
+				  "stopping",
 				  again);
+			sd_event_exit(m->event, EXIT_FAILURE);
+		}
 		return r;
 	}
 	config_free(old);

@@ -275,6 +275,24 @@ def test_wrong_reload_keeps_the_old(pair):
         assert sandbox.cgroup in str(options["scope.cgroup"])
 
 
+def test_wrong_reload_when_the_old_scope_is_gone(pair):
+    """The cgroup of the running configuration was removed: it goes on all the same."""
+    sandbox, a, _ = pair
+    passing = sandbox.make_cgroup(sandbox.cgroup + "/passing")
+    with Daemon(sandbox, {**STEP, "scope": {"cgroup": [sandbox.cgroup, passing]}}) as daemon:
+        daemon.wait_attached([(netns_inode(a), "eth0")])
+        sandbox.cgroups.remove(passing)
+        sandbox.kill_cgroup(passing)
+        daemon.document["scope"]["cgroup"] = ["/ebpfobs-no-such-cgroup"]
+        daemon.write_config(daemon.document)
+        status, said = reload(daemon)
+        assert status == 1 and "/ebpfobs-no-such-cgroup" in said
+        time.sleep(2.5)  # steps
+        sandbox.run(a, "ping", "-c", "3", "-i", "0.05", "10.77.0.2")
+        assert any(f["proto"] == "icmp" for f in daemon.flows()["flows"])
+        assert collector(daemon)["state"] != "off"
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
