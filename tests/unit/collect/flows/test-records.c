@@ -194,6 +194,24 @@ static void test_causes(void **state)
 		  FLOW_UNOWNED_OTHER_NAMESPACE, FLOW_UNOWNED_OTHER_NAMESPACE },
 		{ THERE, THERE_TOO, WIRE_OWNER_NO_SOCKET, WIRE_ROLE_WIRE, FLOW_UNOWNED_FORWARDED,
 		  FLOW_UNOWNED_FORWARDED },
+		/* Its rows are those of a namespace that is observed: they name the owner. */
+		{ ELSEWHERE, THERE, WIRE_OWNER_NO_SOCKET, WIRE_ROLE_VETH, FLOW_UNOWNED_FORWARDED,
+		  FLOW_UNOWNED_FORWARDED },
+		/* An skb that crossed a veth brings the socket of the other namespace along. */
+		{ ELSEWHERE, THERE, WIRE_OWNER_PROCESS, WIRE_ROLE_VETH, FLOW_OWNED, FLOW_OWNED },
+		{ THERE, THERE_TOO, WIRE_OWNER_UNKNOWN, WIRE_ROLE_VETH,
+		  FLOW_UNOWNED_OTHER_NAMESPACE, FLOW_UNOWNED_OTHER_NAMESPACE },
+		{ THERE, THERE_TOO, WIRE_OWNER_FORWARDED, WIRE_ROLE_VETH, FLOW_UNOWNED_FORWARDED,
+		  FLOW_UNOWNED_FORWARDED },
+		{ THERE, THERE_TOO, WIRE_OWNER_NO_SOCKET, WIRE_ROLE_VETH | WIRE_KEY_FRAGMENT,
+		  FLOW_UNOWNED_OTHER_NAMESPACE, FLOW_UNOWNED_OTHER_NAMESPACE },
+		/* A frame that somebody built: the kernel cannot say whose, and it is not its own. */
+		{ HERE, THERE, WIRE_OWNER_PACKET, 0, FLOW_UNOWNED_UNKNOWN, FLOW_UNOWNED_UNKNOWN },
+		{ THERE, THERE_TOO, WIRE_OWNER_PACKET, WIRE_ROLE_VETH, FLOW_UNOWNED_OTHER_NAMESPACE,
+		  FLOW_UNOWNED_OTHER_NAMESPACE },
+		{ HERE, THERE, WIRE_OWNER_NOT_ASKED, 0, FLOW_UNOWNED_KERNEL, FLOW_UNOWNED_KERNEL },
+		{ BROADCAST, THERE, WIRE_OWNER_NO_SOCKET, 0, FLOW_UNOWNED_MULTICAST,
+		  FLOW_UNOWNED_MULTICAST },
 		{ "224.0.0.251", THERE, WIRE_OWNER_NO_SOCKET, 0, FLOW_UNOWNED_MULTICAST,
 		  FLOW_UNOWNED_MULTICAST },
 		{ "224.0.0.251", THERE, WIRE_OWNER_PROCESS, 0, FLOW_OWNED, FLOW_OWNED },
@@ -207,6 +225,38 @@ static void test_causes(void **state)
 		assert_int_equal(flow_of(&scanned, &f).unowned, cases[i].scanned);
 		assert_int_equal(flow_of(&unscanned, &f).unowned, cases[i].unscanned);
 	}
+}
+
+/* The owner of the flow's first end in its second step, when nobody is found at it any more. */
+static enum flow_unowned cause_when_closed(uint8_t protocol, const char *a, const char *b)
+{
+	struct drained_flow f = flow_between(protocol, a, b);
+	struct connections *connections;
+	struct connection *c;
+	struct record record;
+
+	assert_int_equal(connections_new(1, &connections), 0);
+	f.flow.end[0] = (struct wire_owner){ .kind = WIRE_OWNER_PROCESS, .tgid = 7 };
+	c = connections_update(connections, &f.key, &f.flow, 1);
+	record_from_flow(&scanned, &f, c, &record);
+	assert_int_equal(record.flow.unowned, FLOW_OWNED);
+	f.flow.end[0] = (struct wire_owner){ .kind = WIRE_OWNER_NO_SOCKET };
+	c = connections_update(connections, &f.key, &f.flow, 2);
+	record_from_flow(&scanned, &f, c, &record);
+	assert_int_equal(record.flow.local.port, 1000);
+	assert_int_equal(record.flow.local.process.pid, record.flow.unowned == FLOW_OWNED ? 7 : 0);
+	connections_free(connections);
+	return record.flow.unowned;
+}
+
+/* The port is nobody's from then on, though the other end goes on. */
+static void test_closed_udp_port(void **state)
+{
+	assert_int_equal(cause_when_closed(IPPROTO_UDP, HERE, THERE), FLOW_UNOWNED_NO_LISTENER);
+	/* TCP says it on the wire; what comes later is still of that connection. */
+	assert_int_equal(cause_when_closed(IPPROTO_TCP, HERE, THERE), FLOW_OWNED);
+	/* Its sockets are not in this namespace: that none was found here says nothing. */
+	assert_int_equal(cause_when_closed(IPPROTO_UDP, ELSEWHERE, THERE), FLOW_OWNED);
 }
 
 static void test_sides(void **state)
@@ -290,6 +340,7 @@ int main(void)
 		cmocka_unit_test(test_local_otherwise),
 		cmocka_unit_test(test_local_is_decided_once),
 		cmocka_unit_test(test_causes),
+		cmocka_unit_test(test_closed_udp_port),
 		cmocka_unit_test(test_sides),
 		cmocka_unit_test(test_fields),
 	};
