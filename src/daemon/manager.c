@@ -292,11 +292,16 @@ int manager_new(const struct manager_arguments *arguments, struct manager **ret)
 	return 0;
 }
 
+static double seconds_since(clockid_t clock, uint64_t began)
+{
+	return (double)(now_ns(clock) - began) / NSEC_PER_SEC;
+}
+
 /* One turn of the loop; how long it worked is in the meter. */
 static int turn(struct manager *m)
 {
-	uint64_t began;
-	double took;
+	struct meter *meter = &m->meter;
+	uint64_t began, began_cpu;
 	int r;
 
 	r = sd_event_prepare(m->event);
@@ -305,9 +310,11 @@ static int turn(struct manager *m)
 	if (r <= 0)
 		return r;
 	began = now_ns(CLOCK_MONOTONIC);
+	began_cpu = now_ns(CLOCK_THREAD_CPUTIME_ID);
 	r = sd_event_dispatch(m->event);
-	took = (double)(now_ns(CLOCK_MONOTONIC) - began) / NSEC_PER_SEC;
-	m->meter.loop_stall_max = MAX(m->meter.loop_stall_max, took);
+	meter->loop_cpu_max =
+		MAX(meter->loop_cpu_max, seconds_since(CLOCK_THREAD_CPUTIME_ID, began_cpu));
+	meter->loop_stall_max = MAX(meter->loop_stall_max, seconds_since(CLOCK_MONOTONIC, began));
 	return r;
 }
 

@@ -10,7 +10,8 @@ struct meter {
 	uint64_t bpf_bytes; /* from our own sizes: see collect_ops.bpf_bytes */
 	double cpu_seconds; /* user and system, all threads */
 	double loop_stall_max; /* longest turn of the event loop so far, in seconds */
+	double loop_cpu_max; /* most CPU that a turn took: the rest of a stall is others' */
 };
 
-/* Reads everything but bpf_bytes and loop_stall_max. -errno leaves ret untouched. */
+/* Reads everything but bpf_bytes and loop_*. -errno leaves ret untouched. */
 int meter_read(struct meter *ret);

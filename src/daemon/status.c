@@ -130,6 +130,7 @@ static int add_self(struct manager *m, struct json_object *o)
 	r = r ?: json_add_u64(self, "limit_bytes", memory->limit);
 	r = r ?: json_add_double(self, "cpu_seconds", meter->cpu_seconds);
 	r = r ?: json_add_double(self, "loop_stall_max_s", meter->loop_stall_max);
+	r = r ?: json_add_double(self, "loop_cpu_max_s", meter->loop_cpu_max);
 	return json_add(o, "self", self) ?: r;
 }
 
