@@ -63,6 +63,7 @@ struct links {
 };
 
 static void request_dump(struct links *links, const struct netns_ref *ns);
+static void read_messages(struct links *links);
 static struct links *links_unref(struct links *links);
 
 /* --- the table of links -------------------------------------------------------------------- */
@@ -219,6 +220,8 @@ static void dump_done(void *arg)
 	struct links *links = job->links;
 
 	if (!links->closed) {
+		/* What is not in the dump because it went has left its last word here, before. */
+		read_messages(links);
 		if (job->result < 0)
 			links->stats.dumps_failed++;
 		else if (watched_by(links, job))
@@ -410,9 +413,8 @@ static int receive(struct links *links)
 	return 1;
 }
 
-static int on_readable(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+static void read_messages(struct links *links)
 {
-	struct links *links = userdata;
 	int r = 1;
 
 	for (int i = 0; r > 0 && i < MESSAGES_PER_TURN; i++)
@@ -421,6 +423,11 @@ static int on_readable(sd_event_source *source, int fd, uint32_t revents, void *
 		links->stats.overflows++;
 		dump_everything(links);
 	}
+}
+
+static int on_readable(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+	read_messages(userdata);
 	return 0;
 }
 
