@@ -1,18 +1,26 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """churn.py veths|namespaces COUNT: makes as many pairs of interfaces (the namespaces' with one end
-in a namespace of its own), sends PACKETS through each as soon as it carries, removes it.
-Run inside a sandbox."""
+in a namespace of its own), sends PACKETS through each as soon as it carries, removes it. With
+"paced" behind it: sends until the test answers the pair's name with a line.
+Prints, as JSON, the kernel's last word on each interface of this namespace: name to what the
+RTM_DELLINK message counts as transmitted, [packets, bytes]. Run inside a sandbox."""
 
 import fcntl
+import json
+import select
 import socket
 import struct
 import subprocess
 import sys
+import threading
 import time
 
 PACKETS = 5
+PAUSE = 0.004
 SIOCGIFFLAGS = 0x8913
 IFF_RUNNING = 0x40
+RTMGRP_LINK, RTM_DELLINK, IFLA_IFNAME, IFLA_STATS64 = 1, 17, 3, 23
+SO_RCVBUFFORCE = 33
 
 
 class Ip:
@@ -24,6 +32,40 @@ class Ip:
     def do(self, *lines):
         self.batch.stdin.write("\n".join(lines) + "\n")
         self.batch.stdin.flush()
+
+
+class LastWords:
+    """Listens to rtnetlink. A veth's rx is not here: what its peer sent was parted from it before."""
+
+    def __init__(self):
+        self.heard = {}
+        self.socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+        self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 22)
+        self.socket.bind((0, RTMGRP_LINK))
+        threading.Thread(target=self.listen, daemon=True).start()
+
+    def listen(self):
+        while True:
+            data = self.socket.recv(1 << 16)
+            length, kind = struct.unpack_from("IH", data)
+            if kind == RTM_DELLINK:
+                self.take(data[32:length])  # struct nlmsghdr, struct ifinfomsg
+
+    def take(self, data):
+        attributes = {}
+        while len(data) >= 4:
+            length, kind = struct.unpack_from("HH", data)
+            attributes[kind] = data[4:length]
+            data = data[length + 3 & ~3:]
+        if IFLA_STATS64 in attributes:
+            stats = struct.unpack_from("4Q", attributes[IFLA_STATS64])
+            self.heard[attributes[IFLA_IFNAME].rstrip(b"\0").decode()] = stats[1], stats[3]
+
+    def wait(self, count):
+        end = time.monotonic() + 20
+        while len(self.heard) < count and time.monotonic() < end:
+            time.sleep(0.01)
+        return self.heard
 
 
 def wait_running(probe, name):
@@ -40,39 +82,51 @@ def wait_running(probe, name):
     sys.exit(f"{name} never carried")
 
 
-def send(name):
+def is_answered():
+    if not select.select([sys.stdin], [], [], 0)[0]:
+        return False
+    sys.stdin.readline()
+    return True
+
+
+def send(name, paced):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, name.encode())
-        for _ in range(PACKETS):
+        sent = 0
+        while not is_answered() if paced else sent < PACKETS:
             s.sendto(b"x" * 100, ("10.9.0.2", 9))
-            time.sleep(0.004)
+            sent += 1
+            time.sleep(PAUSE)
 
 
-def pair(ip, probe, i, space):
-    va, there = f"va{i}", "name eth0 netns " + space if space else f"name vb{i}"
-    ip.do(f"link add {va} type veth peer {there}", f"addr add 10.9.0.1/24 dev {va}",
-          f"link set {va} up", f"neigh replace 10.9.0.2 lladdr 02:00:00:00:00:02 dev {va}")
-    if space:
-        # The batch makes the pair meanwhile.
-        while subprocess.run(["ip", "-n", space, "link", "set", "eth0", "up"],
-                             stderr=subprocess.DEVNULL, check=False).returncode:
-            time.sleep(0.002)
+def pair(ip, probe, i, space, paced):
+    va = f"va{i}"
+    if space:  # not by the batch: it would keep the namespace's descriptor, and with it all of it
+        for words in (f"link add {va} type veth peer name eth0 netns {space}",
+                      f"-n {space} link set eth0 up"):
+            subprocess.run(["ip", *words.split()], check=True)
     else:
-        ip.do(f"link set vb{i} up")
+        ip.do(f"link add {va} type veth peer name vb{i}", f"link set vb{i} up")
+    ip.do(f"addr add 10.9.0.1/24 dev {va}", f"link set {va} up",
+          f"neigh replace 10.9.0.2 lladdr 02:00:00:00:00:02 dev {va}")
     wait_running(probe, va)
-    send(va)
+    if paced:
+        print(va, flush=True)
+    send(va, paced)
 
 
 def main():
-    ip, probe = Ip(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    for i in range(int(sys.argv[2])):
-        if sys.argv[1] == "veths":
-            pair(ip, probe, i, None)
+    ip, probe, last_words = Ip(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM), LastWords()
+    what, count, paced = sys.argv[1], int(sys.argv[2]), "paced" in sys.argv[3:]
+    for i in range(count):
+        if what == "veths":
+            pair(ip, probe, i, None, paced)
             ip.do(f"link del va{i}")
         else:
             subprocess.run(["ip", "netns", "add", f"ns{i}"], check=True)
-            pair(ip, probe, i, f"ns{i}")
+            pair(ip, probe, i, f"ns{i}", paced)
             subprocess.run(["ip", "netns", "del", f"ns{i}"], check=True)
+    print(json.dumps(last_words.wait(2 * count if what == "veths" else count)))
 
 
 main()

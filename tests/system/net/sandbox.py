@@ -12,6 +12,7 @@ import time
 
 BUILD = os.environ.get("EBPFOBS_BUILD", "build")
 TOOL = os.path.join(BUILD, "tests/system/net/attach-tool")
+CHURN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "churn.py")
 
 
 def wait_until(condition, seconds=10, what="condition"):
@@ -161,6 +162,28 @@ class Tool:
         self.process.stdin.close()
         self.process.stdout.close()
         assert self.killed or self.process.returncode == 0
+
+
+class Churn:
+    """churn.py, running in a sandbox. before: words to run it by."""
+
+    def __init__(self, sandbox, what, count, paced=False, before=""):
+        self.process = subprocess.Popen(
+            sandbox.command(f"{before} /usr/bin/python3 {CHURN} {what} {count} "
+                            f"{'paced' if paced else ''}"),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+
+    def finish(self, ready=None):
+        """Answers each pair's name once ready(name); name to the kernel's last (packets, bytes) of tx."""
+        for line in self.process.stdout:
+            if line.startswith("{"):
+                last = {name: tuple(tx) for name, tx in json.loads(line).items()}
+                break
+            wait_until(lambda name=line.strip(): ready(name), 10, f"{line.strip()} ready")
+            self.process.stdin.write("go on\n")
+        self.process.stdin.close()
+        assert self.process.wait() == 0
+        return last
 
 
 def check_sums(tool, sandbox, name, netns=None):

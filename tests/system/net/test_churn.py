@@ -1,13 +1,38 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Interfaces and namespaces that come and go, with traffic: the sums hold, nothing is left."""
 
-import os
 import subprocess
 import time
 
-from sandbox import TOOL, wait_until
+import pytest
 
-CHURN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "churn.py")
+from sandbox import TOOL, Churn, Sandbox, wait_until
+
+# The whole 200 pairs for what is promised; TCX alone takes 110 ms for each, under RTNL.
+PAIRS = {"auto": 200, "tc": 200, "tcx": 40}
+PACED = 40
+
+
+@pytest.fixture(name="attach", params=PAIRS)
+def fixture_attach(request, has_tcx):
+    if request.param == "tcx" and not has_tcx:
+        pytest.skip("this kernel has no TCX (before Linux 6.6)")
+    return request.param
+
+
+def seconds_of(sandbox, count):
+    began = time.monotonic()
+    last = Churn(sandbox, "veths", count).finish()
+    return last, time.monotonic() - began
+
+
+@pytest.fixture(name="pace_alone", scope="session")
+def fixture_pace_alone():
+    """Seconds for the 200 pairs without us: machines differ, and with what runs beside."""
+    box = Sandbox()
+    _, seconds = seconds_of(box, 200)
+    box.close()
+    return seconds
 
 
 def programs():
@@ -17,15 +42,17 @@ def programs():
     return shown.count("name attach_tool")
 
 
-def check_removed(removed):
-    """What was sent: before + counted = the kernel's last word, or less by what slack allows."""
+def check_removed(removed, last):
+    """What was sent: before + counted = the kernel's last word, or more by what slack allows."""
+    assert {r["name"]: tuple(r["tx"]["last"]) for r in removed if r["last_known"]} == last
     for r in removed:
-        miss = r["tx"]["skbs"] + r["tx"]["before"][0] - r["tx"]["last"][0]
-        bytes_miss = r["tx"]["bytes"] + r["tx"]["before"][1] - r["tx"]["last"][1]
+        more = r["tx"]["skbs"] + r["tx"]["before"][0] - r["tx"]["last"][0]
+        more_bytes = r["tx"]["bytes"] + r["tx"]["before"][1] - r["tx"]["last"][1]
         if r["exact"]:
-            assert (miss, bytes_miss) == (0, 0), r
+            assert (more, more_bytes) == (0, 0), r
         else:
-            assert 0 <= miss <= r["tx"]["slack"][0], r
+            assert 0 <= more <= r["tx"]["slack"][0], r
+            assert 0 <= more_bytes <= r["tx"]["slack"][1], r
 
 
 def check_small(tool, descriptors, memory):
@@ -42,49 +69,84 @@ def check_clean(sandbox, tool, programs_before, run_dir):
         wait_until(lambda: len(list((run_dir / "tc").iterdir())) <= 1, 5, "records removed")
 
 
-def test_veths(sandbox, start, mode, tmp_path):
-    tool = start("--attach", mode)
+def warm_up(sandbox, tool):
+    """What is kept from a first time is not a leak: descriptors and memory after it."""
+    sandbox.shell("ip link add w0 type veth peer name w1; ip link del w0")
+    tool.wait_removed(2)
+    tool.removed.clear()
+    return tool.descriptors(), tool.anon_kib()
+
+
+def test_veths(sandbox, start, attach, pace_alone, tmp_path):
+    """As fast as they come. How many are still there when we have attached is the machine's affair;
+    that the sums hold and what is said of them, ours. And we may not keep others from making them."""
+    tool = start("--attach", attach)
     tool.wait_for("lo")
     before = programs()
-    sandbox.shell("ip link add w0 type veth peer name w1; ip link del w0")  # warm
-    tool.wait_removed(2)
-    descriptors, memory = tool.descriptors(), tool.anon_kib()
-    began = time.monotonic()
-    sandbox.run(f"/usr/bin/python3 {CHURN} veths 200")
-    print(f"200 pairs in {time.monotonic() - began:.1f} s")
-    removed = tool.wait_removed(402, 20)
-    assert len(removed) == 402
-    check_removed(removed)
+    small = warm_up(sandbox, tool)
+    count = PAIRS[attach]
+    last, seconds = seconds_of(sandbox, count)
+    removed = tool.wait_removed(2 * count, 20)
+    assert len(removed) == 2 * count
+    check_removed(removed, last)
     exact = [r for r in removed if r["exact"] and r["tx"]["last"][0] > 0]
-    print(f"{len(exact)} of 200 bracketed exactly")
-    # How many depends on how fast attaching is (TCX waits for RCU each time); the others said so.
-    assert exact or mode == "tcx"
+    print(f"{attach}: {count} pairs in {seconds:.1f} s, 200 in {pace_alone:.1f} s without us; "
+          f"{len(exact)} of {count} bracketed exactly")
+    # Links for all would take 2.7 times as long on a quiet machine. On one that is busy with other
+    # things it is these that count, so what we do about it is asked for, too.
+    assert attach == "tcx" or seconds < max(10, 2 * pace_alone)
+    links = sum(r["mode"] == "tcx" for r in removed)
+    assert attach == "tcx" or links <= (8 + seconds if attach == "auto" else 0)
     assert all(r["last_known"] for r in removed)
-    check_small(tool, descriptors, memory)
+    check_small(tool, *small)
     assert list(name for name, _ in tool.list()[0]) == ["lo"]
     check_clean(sandbox, tool, before, tmp_path / "run")
 
 
-def test_namespaces(sandbox, start, mode, tmp_path):
-    tool = start("--attach", mode, "--netns", "all")
+def test_veths_bracketed(sandbox, start, attach):
+    """Each sends a packet every 4 ms until both ends are attached to, however long that takes here:
+    then all are bracketed exactly."""
+    tool = start("--attach", attach)
+    tool.wait_for("lo")
+
+    def ready(name):
+        found = {n: i for (n, _), i in tool.list()[0].items() if n in (name, name.replace("a", "b"))}
+        return len(found) == 2 and all(i["state"] == "attached" for i in found.values())
+    last = Churn(sandbox, "veths", PACED, paced=True).finish(ready)
+    removed = tool.wait_removed(2 * PACED)
+    check_removed(removed, last)
+    assert len(removed) == 2 * PACED and all(r["exact"] for r in removed)
+    assert all(count[0] > 0 for name, count in last.items() if name.startswith("va"))
+
+
+@pytest.mark.parametrize("paced", [False, True], ids=["fast", "paced"])
+def test_namespaces(sandbox, start, attach, paced, tmp_path):
+    """Fast, they live for 50 ms, and not all are found everywhere. Paced, each lives until a packet
+    was seen in it: then all of them are."""
+    tool = start("--attach", attach, "--netns", "all")
     tool.wait_for("lo")
     before = programs()
-    descriptors, memory = tool.descriptors(), tool.anon_kib()
-    sandbox.run(f"/usr/bin/python3 {CHURN} namespaces 50")
+    small = warm_up(sandbox, tool)
+
+    def ready(name):
+        inner = tool.interface("eth0", sandbox.netns_inode(name.replace("va", "ns")))
+        outer = tool.interface(name)
+        return inner and inner["rx"]["skbs"] > 0 and outer and outer["state"] == "attached"
+    began = time.monotonic()
+    last = Churn(sandbox, "namespaces", 50, paced).finish(ready)
+    seconds = time.monotonic() - began
     # A namespace that something of ours held would keep its end of the pair, and this one, alive.
     wait_until(lambda: list(sandbox.links()) == ["lo"], 10, "namespaces gone")
     wait_until(lambda: list(name for name, _ in tool.list()[0]) == ["lo"], 10, "slots released")
     outer = [r for r in tool.removed if r["name"].startswith("va")]
     inner = [r for r in tool.removed if r["name"] == "eth0"]
-    assert len(outer) == 50
-    check_removed(outer)
-    # They live for 100 ms; without the process tracepoints' hints not all are found in time.
+    check_removed(outer, last)
     seen = sum(r["rx"]["skbs"] > 0 for r in inner)
-    print(f"{len(inner)} of 50 found while they lived, traffic seen in {seen}")
-    assert len(inner) >= 10
-    # Attaching one TCX program takes an RCU grace period, some 15 ms on 2 busy cores.
-    assert seen >= 5 or mode == "tcx"
-    check_small(tool, descriptors, memory)
+    print(f"{attach}: 50 in {seconds:.1f} s, {len(inner)} found while they lived, traffic seen in {seen}")
+    assert len(outer) == 50
+    if paced:
+        assert len(inner) == seen == 50 and all(r["exact"] for r in outer)
+    check_small(tool, *small)
     check_clean(sandbox, tool, before, tmp_path / "run")
 
 
