@@ -5,8 +5,9 @@ import json
 
 import pytest
 
+from agent import Agent
 from books import check_roles
-from harness import Daemon, netns_inode, run
+from harness import Daemon, netns_inode, run, wait_for
 
 # In the namespaces of the sandbox whoever owns the packet: what the kernel sends and nobody receives
 # has no owner.
@@ -20,6 +21,12 @@ def release():
 def named(reason):
     """The kernel tells reasons from 5.17 on; all that are asked for here are in 6.1."""
     return reason if release() >= [6, 1] else "NOT_SPECIFIED"
+
+
+def kernel_has(reason):
+    """Whether the kernel knows this reason: its type information holds the name."""
+    with open("/sys/kernel/btf/vmlinux", "rb") as btf:
+        return f"SKB_DROP_REASON_{reason}".encode() in btf.read()
 
 
 @pytest.fixture
@@ -87,13 +94,16 @@ def test_receive_buffer_is_full(watched):
     assert flow["rx"]["packets"] == 300  # they did arrive
 
 
-def netfilter_rule(ns, chain, port):
-    """Adds a rule that drops, gives back a function that reads its counter."""
-    rule = ["-p", "udp", "--dport", str(port), "-j", "DROP"]
+def iptables(ns, *argv):
     try:
-        run("ip", "netns", "exec", ns, "iptables", "-A", chain, *rule)
+        run("ip", "netns", "exec", ns, "iptables", *map(str, argv))
     except (RuntimeError, FileNotFoundError) as e:
         pytest.skip(f"no iptables here: {e}")
+
+
+def netfilter_rule(ns, chain, port):
+    """Adds a rule that drops, gives back a function that reads its counter."""
+    iptables(ns, "-A", chain, "-p", "udp", "--dport", port, "-j", "DROP")
 
     def count():
         listing = run("ip", "netns", "exec", ns, "iptables", "-vnxL", chain)
@@ -157,6 +167,57 @@ for i in range(19): socket.socket().connect_ex(('10.77.0.2', 9999))
     resets = counters(b, "Tcp")["OutRsts"]
     assert resets == 19
     assert dropped(daemon, b, named("NO_SOCKET"), 9999, "tcp") == resets
+
+
+def settled(count, drops):
+    """Both, when neither changes while the other is read: the kernel may try again at any time."""
+    def still():
+        before, seen = count(), drops()
+        return (before, seen) if before == count() else None
+    return wait_for("the counters to stand still", still)
+
+
+def test_accept_queue_is_full(watched):
+    """Ten handshakes under way, then the queue shrinks: their last ACKs find no room."""
+    sandbox, a, b, daemon = watched
+    rule = ["INPUT", "-p", "tcp", "--sport", "9000", "-j", "DROP"]
+    server, client = Agent(sandbox, b), Agent(sandbox, a)
+    server("s = listen('10.77.0.2', 9000)")
+    iptables(a, "-A", *rule)  # no SYN-ACK arrives
+    client("""
+def connect():
+    s = socket.socket(); s.setblocking(False); s.connect_ex(('10.77.0.2', 9000)); return s
+sockets = [connect() for i in range(10)]
+""")
+    server("s.listen(1)")  # a queue of two
+    iptables(a, "-D", *rule)  # it is sent again after a second
+
+    def overflows():
+        return counters(b, "TcpExt", "/proc/net/netstat")["ListenOverflows"]
+    wait_for("the queue to be full", lambda: overflows() >= 8)
+    reason = "TCP_LISTEN_OVERFLOW" if kernel_has("TCP_LISTEN_OVERFLOW") else "NOT_SPECIFIED"
+    counted, seen = settled(overflows, lambda: dropped(daemon, b, reason, 9000, "tcp"))
+    assert counted == seen
+
+
+def test_no_route(watched):
+    """The route of a connection goes; what it sends then the kernel drops before any interface."""
+    sandbox, a, b, daemon = watched
+    server, client = Agent(sandbox, b), Agent(sandbox, a)
+    server("s = listen('10.77.0.2', 9100)")
+    client("c = socket.create_connection(('10.77.0.2', 9100)); c.sendall(b'x')")
+    client("c.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)")
+    server("t = s.accept()[0]; t.recv(9)")
+    before = counters(a, "Ip")["OutNoRoutes"]
+    run("ip", "-n", a, "route", "del", "10.77.0.0/24")
+    client("for i in range(5): c.send(b'x'); time.sleep(0.02)")
+
+    def refused():
+        return counters(a, "Ip")["OutNoRoutes"] - before
+    counted, seen = settled(refused, lambda: dropped(daemon, a, named("IP_OUTNOROUTES"), 9100, "tcp"))
+    assert counted == seen >= 5
+    rows = [f for f in daemon.flows()["flows"] if f["netns"] == netns_inode(a) and f["drops"]]
+    assert [f["local"]["process"]["pid"] for f in rows] == [client.pid]
 
 
 def test_more_flows_than_the_table_holds(watched):
