@@ -172,7 +172,8 @@ static void add_map(void *userdata, const struct bpf_held_map *map)
 	    ?: json_add_string(o, "type", map->type)
 	    ?: json_add_u64(o, "key_size", map->key_size)
 	    ?: json_add_u64(o, "value_size", map->value_size)
-	    ?: json_add_u64(o, "max_entries", map->max_entries);
+	    ?: json_add_u64(o, "max_entries", map->max_entries)
+	    ?: json_add_u64(o, "bytes", map->bytes);
 	list->r = json_append(list->array, o) ?: r ?: list->r;
 }
 

@@ -122,7 +122,9 @@ def test_reload(observed):
 def test_doctor(observed):
     answer = observed.ctl_json("doctor", str(os.getpid()), "--maps")
     assert answer["process"]["pid"] == os.getpid() and answer["process"]["verdict"]
-    assert any(m["name"].startswith("flows") for m in answer["maps"])
+    maps = answer["maps"]
+    assert any(m["name"].startswith("flows") for m in maps)
+    assert len({m["id"] for m in maps}) == len(maps) and any(m["bytes"] > 0 for m in maps)
     assert "BTF" in observed.ctl("doctor")
 
 

@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -239,8 +240,8 @@ uint64_t bpf_object_footprint(const struct bpf_env *env, const struct bpf_object
 	return sum;
 }
 
-static bool tell_map(uint32_t id, void (*fn)(void *userdata, const struct bpf_held_map *map),
-		     void *userdata)
+static bool tell_map(uint32_t id, uint64_t bytes,
+		     void (*fn)(void *userdata, const struct bpf_held_map *map), void *userdata)
 {
 	struct bpf_map_info info = {};
 	__u32 size = sizeof(info);
@@ -256,24 +257,46 @@ static bool tell_map(uint32_t id, void (*fn)(void *userdata, const struct bpf_he
 		.key_size = info.key_size,
 		.value_size = info.value_size,
 		.max_entries = info.max_entries,
+		.bytes = bytes,
 	};
 	fn(userdata, &map);
 	return true;
 }
 
+/* The map that a descriptor is of, and what the kernel says that it takes. False: it is of none. */
+static bool read_map_id(int directory, const char *name, uint32_t *ret_id, uint64_t *ret_bytes)
+{
+	int fd = openat(directory, name, O_RDONLY | O_CLOEXEC);
+	_cleanup_fclose_ FILE *f = fd >= 0 ? fdopen(fd, "re") : NULL;
+	bool found = false;
+	char line[128];
+
+	*ret_bytes = 0;
+	while (f && fgets(line, sizeof(line), f)) {
+		found |= sscanf(line, "map_id: %" SCNu32, ret_id) == 1;
+		sscanf(line, "memlock: %" SCNu64, ret_bytes);
+	}
+	return found;
+}
+
+static bool is_among(uint32_t id, const uint32_t *ids, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (ids[i] == id)
+			return true;
+	return false;
+}
+
 void bpf_each_held_map(void (*fn)(void *userdata, const struct bpf_held_map *map), void *userdata)
 {
 	_cleanup_(closedir_p) DIR *dir = opendir("/proc/self/fdinfo");
+	uint32_t told[BPF_HELD_MAPS_MAX], id;
 	struct dirent *entry;
-	char line[128];
-	unsigned id, n = 0;
+	uint64_t bytes;
+	unsigned n = 0;
 
-	while (dir && (entry = readdir(dir)) && n < BPF_HELD_MAPS_MAX) {
-		int at = openat(dirfd(dir), entry->d_name, O_RDONLY | O_CLOEXEC);
-		_cleanup_fclose_ FILE *f = at >= 0 ? fdopen(at, "re") : NULL;
-
-		while (f && fgets(line, sizeof(line), f))
-			if (sscanf(line, "map_id: %u", &id) == 1)
-				n += tell_map(id, fn, userdata);
-	}
+	while (dir && (entry = readdir(dir)) && n < BPF_HELD_MAPS_MAX)
+		if (read_map_id(dirfd(dir), entry->d_name, &id, &bytes) && !is_among(id, told, n) &&
+		    tell_map(id, bytes, fn, userdata))
+			told[n++] = id;
 }

@@ -52,9 +52,10 @@ struct bpf_held_map {
 	uint32_t id;
 	const char *name, *type;
 	uint32_t key_size, value_size, max_entries;
+	uint64_t bytes; /* that the kernel says it takes; before 6.4 as if it were full */
 };
 #define BPF_HELD_MAPS_MAX 256
-/* Calls fn for each map that this process holds a descriptor of, at most BPF_HELD_MAPS_MAX. */
+/* Calls fn once for each map that this process holds descriptors of, at most BPF_HELD_MAPS_MAX. */
 void bpf_each_held_map(void (*fn)(void *userdata, const struct bpf_held_map *map), void *userdata);
 
 static inline void bpf_env_free_p(struct bpf_env **env)
