@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include "base/cleanup.h"
+#include "base/unix-address.h"
 #include "base/util.h"
 
 #define READ_SIZE (64U << 10)
@@ -48,13 +48,13 @@ int varlink_client_fd(const struct varlink_client *client)
 
 int varlink_client_connect(const char *path, struct varlink_client **ret)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	_cleanup_close_ int fd = -EBADF;
+	struct sockaddr_un address;
 	int r;
 
-	if (strlen(path) >= sizeof(address.sun_path))
-		return -ENAMETOOLONG;
-	strcpy(address.sun_path, path);
+	r = unix_address(path, &address);
+	if (r < 0)
+		return r;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
 		return -errno;

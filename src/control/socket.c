@@ -4,9 +4,9 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 
 #include "base/cleanup.h"
+#include "base/unix-address.h"
 #include "control/control-internal.h"
 
 #define BACKLOG 64
@@ -48,14 +48,13 @@ static int make_directory(const char *path)
 
 int control_socket_listen(const char *path, const gid_t *group, int *ret_fd)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	_cleanup_close_ int fd = -EBADF;
+	struct sockaddr_un address;
 	int r;
 
-	if (strlen(path) >= sizeof(address.sun_path))
-		return -ENAMETOOLONG;
-	strcpy(address.sun_path, path);
-	r = make_directory(path);
+	r = unix_address(path, &address);
+	if (r == 0)
+		r = make_directory(path);
 	if (r == 0)
 		r = remove_stale(&address);
 	if (r < 0)

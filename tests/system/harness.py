@@ -13,6 +13,8 @@ import tempfile
 import time
 
 BUILD = os.path.abspath(os.environ.get("EBPFOBS_BUILD", "build"))
+DAEMON = os.path.join(BUILD, "ebpfobsd")
+CTL = os.path.join(BUILD, "ebpfobsctl")
 
 
 def run(*argv, check=True, **kwargs):
@@ -32,6 +34,12 @@ def wait_for(what, condition, timeout=60):
             return result
         time.sleep(0.05)
     raise TimeoutError(f"waited {timeout} s for {what}")
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
 
 
 def cgroup_mount():
@@ -182,7 +190,7 @@ class Daemon:
             json.dump(document, f)
 
     def start(self, wait=True):
-        argv = [os.path.join(BUILD, "ebpfobsd"), "--config", self.config_path, "--socket",
+        argv = [DAEMON, "--config", self.config_path, "--socket",
                 self.socket, "--state-dir", self.state, *self.arguments]
         with open(self.log, "ab") as log:
             self.log_start = log.tell()
@@ -221,7 +229,7 @@ class Daemon:
 
     def ctl(self, *argv, check=True):
         """ebpfobsctl's output."""
-        return run(os.path.join(BUILD, "ebpfobsctl"), "--socket", self.socket, *argv, check=check)
+        return run(CTL, "--socket", self.socket, *argv, check=check)
 
     def ctl_json(self, *argv):
         return json.loads(self.ctl(*argv, "-o", "json"))

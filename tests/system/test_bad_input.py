@@ -11,10 +11,8 @@ import time
 
 import pytest
 from books import check_interface, check_roles
-from harness import BUILD, Daemon, netns_inode, quiet, run, wait_for
+from harness import CTL, DAEMON, Daemon, free_port, netns_inode, quiet, run, wait_for
 
-DAEMON = os.path.join(BUILD, "ebpfobsd")
-CTL = os.path.join(BUILD, "ebpfobsctl")
 STEP = {"collectors": {"flows": {"interval": "1s"}}}
 
 
@@ -291,12 +289,6 @@ def test_wrong_reload_when_the_old_scope_is_gone(pair):
         sandbox.run(a, "ping", "-c", "3", "-i", "0.05", "10.77.0.2")
         assert any(f["proto"] == "icmp" for f in daemon.flows()["flows"])
         assert collector(daemon)["state"] != "off"
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def test_reload_applies(pair):

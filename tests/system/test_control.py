@@ -12,7 +12,7 @@ import socket
 import subprocess
 
 import pytest
-from harness import BUILD, Daemon, run, wait_for
+from harness import CTL, Daemon, run, wait_for
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 COUNT = {"skbs", "bytes", "packets", "bytes_wire"}
@@ -47,7 +47,7 @@ def ask(daemon, message):
 
 def failure(daemon, *argv):
     """Exit status and standard error."""
-    done = subprocess.run([os.path.join(BUILD, "ebpfobsctl"), "--socket", daemon.socket, *argv],
+    done = subprocess.run([CTL, "--socket", daemon.socket, *argv],
                           capture_output=True, text=True, timeout=60)
     return done.returncode, done.stderr
 

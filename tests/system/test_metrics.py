@@ -3,14 +3,13 @@
 the sums of `ebpfobsctl flows`."""
 
 import shutil
-import socket
 import subprocess
 import time
 import urllib.error
 import urllib.request
 
 import pytest
-from harness import Daemon, Sandbox, netns_inode, quiet, run
+from harness import Daemon, Sandbox, free_port, netns_inode, quiet, run
 
 BYTES = "ebpfobs_connection_traffic_bytes_total"
 PACKETS = "ebpfobs_connection_traffic_packets_total"
@@ -22,12 +21,6 @@ tcp_rtt_seconds bpf_load_status bpf_programs_loaded bpf_load_attempts_total
 bpf_load_duration_seconds bpf_map_utilization_percent overflow_flows_total batch_size
 collection_duration_seconds_count events_total drops_total series_overflow_total
 process_cpu_seconds_total process_anon_bytes process_bpf_bytes process_rss_bytes build_info""".split()
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Observed:

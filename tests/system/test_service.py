@@ -13,11 +13,9 @@ import time
 
 import pytest
 from books import check_roles
-from harness import BUILD, Daemon, netns_inode, run, wait_for
+from harness import CTL, DAEMON, Daemon, netns_inode, run, wait_for
 from test_history import ports_of, read_sent, start_sender
 
-DAEMON = os.path.join(BUILD, "ebpfobsd")
-CTL = os.path.join(BUILD, "ebpfobsctl")
 STEP = {"collectors": {"flows": {"interval": "1s"}}}
 STOP_SECONDS = 10  # systemd's own patience is 90 s
 

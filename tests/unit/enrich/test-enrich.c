@@ -15,15 +15,13 @@
 #include "enrich/peers.h"
 #include "host/inventory.h"
 #include "model/address.h"
-#include "tests/unit/host/tree.h"
+#include "tests/unit/host/machine.h"
 
 #define HOST_NS UINT64_C(4026531840)
 #define OTHER_NS UINT64_C(4026532000)
 
 struct world {
-	char *dir;
-	char *cgroup;
-	struct host_roots roots;
+	struct machine machine;
 	sd_event *event;
 	struct work *work;
 	struct inventory *inventory;
@@ -36,21 +34,17 @@ static int setup(void **state)
 	struct world *w = calloc(1, sizeof(*w));
 	struct stat st;
 	char *service;
-	void *dir;
 
-	if (!w || tree_setup(&dir) < 0)
+	if (!w || machine_init(&w->machine) < 0)
 		return -1;
-	w->dir = dir;
-	w->cgroup = tree_path(dir, "cgroup");
-	tree_mkdir(dir, "cgroup/system.slice/web.service");
-	service = tree_path(w->cgroup, "system.slice/web.service");
+	tree_mkdir(w->machine.dir, "cgroup/system.slice/web.service");
+	service = tree_path(w->machine.cgroup, "system.slice/web.service");
 	assert_int_equal(stat(service, &st), 0);
 	free(service);
 	w->service = st.st_ino;
-	w->roots = (struct host_roots){ .proc = dir, .cgroup = w->cgroup, .files = dir };
 	assert_true(sd_event_new(&w->event) >= 0);
 	assert_int_equal(work_new(w->event, &w->work), 0);
-	assert_int_equal(inventory_new(w->work, &w->roots, &w->inventory), 0);
+	assert_int_equal(inventory_new(w->work, &w->machine.roots, &w->inventory), 0);
 	assert_int_equal(enrich_new(w->inventory, NULL, 0, &w->enrich), 0);
 	while (inventory_busy(w->inventory))
 		assert_true(sd_event_run(w->event, 5 * USEC_PER_SEC) > 0);
@@ -61,15 +55,15 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	struct world *w = *state;
-	void *dir = w->dir;
+	int r;
 
 	enrich_free(w->enrich);
 	work_free(w->work);
 	inventory_free(w->inventory);
 	sd_event_unref(w->event);
-	free(w->cgroup);
+	r = machine_done(&w->machine);
 	free(w);
-	return tree_teardown(&dir);
+	return r;
 }
 
 static struct endpoint end(const char *address, uint16_t port)

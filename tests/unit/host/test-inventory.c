@@ -19,7 +19,7 @@
 #include "host/inventory.h"
 #include "host/processes.h"
 #include "host/scope.h"
-#include "tests/unit/host/tree.h"
+#include "tests/unit/host/machine.h"
 
 #define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define DOCKER_STATE "var/lib/docker/containers/" ID "/config.v2.json"
@@ -27,8 +27,7 @@
 #define SECOND NSEC_PER_SEC
 
 struct world {
-	char *dir, *proc, *cgroup;
-	struct host_roots roots;
+	struct machine machine;
 	sd_event *event;
 	struct work *work;
 	struct inventory *inventory;
@@ -42,23 +41,16 @@ static void start(struct world *w)
 	w->begin = now_ns(CLOCK_BOOTTIME);
 	assert_true(sd_event_new(&w->event) >= 0);
 	assert_int_equal(work_new(w->event, &w->work), 0);
-	assert_int_equal(inventory_new(w->work, &w->roots, &w->inventory), 0);
+	assert_int_equal(inventory_new(w->work, &w->machine.roots, &w->inventory), 0);
 }
 
 static int setup(void **state)
 {
 	struct world *w = calloc(1, sizeof(*w));
-	void *dir;
 
-	if (!w || tree_setup(&dir) < 0)
+	if (!w || machine_init(&w->machine) < 0)
 		return -1;
-	w->dir = dir;
-	w->proc = tree_path(dir, "proc");
-	w->cgroup = tree_path(dir, "cgroup");
-	w->roots = (struct host_roots){ .proc = w->proc, .cgroup = w->cgroup, .files = dir };
-	tree_mkdir(dir, "proc");
-	tree_write(w->proc, "sys/kernel/random/boot_id", "b007\n");
-	tree_mkdir(dir, "cgroup");
+	tree_write(w->machine.proc, "sys/kernel/random/boot_id", "b007\n");
 	*state = w;
 	return 0;
 }
@@ -78,16 +70,15 @@ static void remove_own(struct world *w)
 static int teardown(void **state)
 {
 	struct world *w = *state;
-	void *dir = w->dir;
+	int r;
 
 	remove_own(w);
 	work_free(w->work);
 	inventory_free(w->inventory);
 	sd_event_unref(w->event);
-	free(w->proc);
-	free(w->cgroup);
+	r = machine_done(&w->machine);
 	free(w);
-	return dir ? tree_teardown(&dir) : 0;
+	return r;
 }
 
 /* Runs the loop until no job is under way. */
@@ -106,10 +97,10 @@ static void step(struct world *w, uint64_t seconds)
 
 static uint64_t make_cgroup(struct world *w, const char *path)
 {
-	_cleanup_free_ char *dir = tree_path(w->cgroup, path);
+	_cleanup_free_ char *dir = tree_path(w->machine.cgroup, path);
 	struct stat st;
 
-	tree_mkdir(w->cgroup, path);
+	tree_mkdir(w->machine.cgroup, path);
 	assert_int_equal(stat(dir, &st), 0);
 	return st.st_ino;
 }
@@ -273,7 +264,8 @@ static void test_container(void **state)
 	assert_string_equal(info.name, "");
 
 	/* The runtime writes its name down late. */
-	tree_write(w->dir, DOCKER_STATE, "{\"Name\":\"/web\",\"Config\":{\"Image\":\"nginx:1\"}}");
+	tree_write(w->machine.dir, DOCKER_STATE,
+		   "{\"Name\":\"/web\",\"Config\":{\"Image\":\"nginx:1\"}}");
 	step(w, 29);
 	assert_string_equal(who(w, (struct process_ref){ .cgroup_id = id }).name, "0123456789ab");
 	step(w, 31);
@@ -287,7 +279,7 @@ static void test_removed_cgroup(void **state)
 {
 	struct world *w = *state;
 	uint64_t id = make_cgroup(w, "system.slice/web.service");
-	_cleanup_free_ char *dir = tree_path(w->cgroup, "system.slice/web.service");
+	_cleanup_free_ char *dir = tree_path(w->machine.cgroup, "system.slice/web.service");
 
 	start(w);
 	settle(w);
@@ -324,7 +316,7 @@ static void write_stat(struct world *w, int pid, int tick, const char *comm)
 	snprintf(name, sizeof(name), "%d/stat", pid);
 	snprintf(text, sizeof(text), "%d (%s) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 %d 0 0 0\n",
 		 pid, comm, tick);
-	tree_write(w->proc, name, text);
+	tree_write(w->machine.proc, name, text);
 }
 
 static void test_scan(void **state)
@@ -350,7 +342,7 @@ static void test_scan(void **state)
 	assert_int_equal(who(w, (struct process_ref){ .pid = 71 }).kind, WORKLOAD_NONE);
 
 	/* Events were lost: 70 is gone, 72 has a new name. */
-	assert_int_equal(tree_remove(w->proc, "70"), 0);
+	assert_int_equal(tree_remove(w->machine.proc, "70"), 0);
 	write_stat(w, 72, 102, "renamed");
 	assert_int_equal(inventory_scan(w->inventory, NULL), 0);
 	settle(w);
@@ -379,7 +371,7 @@ static void test_thread(void **state)
 static void test_inherited_exe(void **state)
 {
 	struct world *w = *state;
-	_cleanup_free_ char *link = tree_path(w->proc, "90/exe");
+	_cleanup_free_ char *link = tree_path(w->machine.proc, "90/exe");
 	struct scope scope = { .n_exes = 1, .exes = { (char *)"/bin/client" } };
 	struct process_event child = event(91, 101, 0, "client");
 
@@ -456,7 +448,7 @@ static int setup_real(void **state)
 
 	if (!w)
 		return -1;
-	w->roots = host_roots_machine;
+	w->machine.roots = host_roots_machine;
 	*state = w;
 	return 0;
 }
@@ -490,7 +482,7 @@ static void test_real(void **state)
 	struct workload workload;
 
 	start(w);
-	if (cgroup_tree_open(&w->roots, &tree) < 0)
+	if (cgroup_tree_open(&w->machine.roots, &tree) < 0)
 		skip();
 	snprintf(name, sizeof(name), "/ebpfobs-inventory-%d.service", getpid());
 	snprintf(w->own, sizeof(w->own), "%.4000s%s", tree.mount, name);
@@ -500,7 +492,7 @@ static void test_real(void **state)
 	}
 	start_child(w);
 	ref.pid = w->child;
-	assert_int_equal(scope_new(&config, &w->roots, error, sizeof(error), &scope), 0);
+	assert_int_equal(scope_new(&config, &w->machine.roots, error, sizeof(error), &scope), 0);
 	assert_int_equal(inventory_scan(w->inventory, scope), 0);
 	settle(w);
 

@@ -11,42 +11,28 @@
 #include "base/util.h"
 #include "host/proc-read.h"
 #include "host/scope.h"
-#include "tests/unit/host/tree.h"
-
-struct world {
-	char *dir, *proc, *cgroup;
-	struct host_roots roots;
-};
+#include "tests/unit/host/machine.h"
 
 static int setup(void **state)
 {
-	struct world *w = calloc(1, sizeof(*w));
-	void *dir;
+	struct machine *w = calloc(1, sizeof(*w));
 
-	if (!w || tree_setup(&dir) < 0)
+	if (!w || machine_init(w) < 0)
 		return -1;
-	w->dir = dir;
-	w->proc = tree_path(dir, "proc");
-	w->cgroup = tree_path(dir, "cgroup");
-	w->roots = (struct host_roots){ .proc = w->proc, .cgroup = w->cgroup, .files = dir };
-	tree_mkdir(dir, "proc");
-	tree_mkdir(dir, "cgroup/system.slice/a.service/sub");
+	tree_mkdir(w->dir, "cgroup/system.slice/a.service/sub");
 	*state = w;
 	return 0;
 }
 
 static int teardown(void **state)
 {
-	struct world *w = *state;
-	void *dir = w->dir;
+	int r = machine_done(*state);
 
-	free(w->proc);
-	free(w->cgroup);
-	free(w);
-	return tree_teardown(&dir);
+	free(*state);
+	return r;
 }
 
-static void add_process(struct world *w, int pid, const char *comm, unsigned flags,
+static void add_process(struct machine *w, int pid, const char *comm, unsigned flags,
 			const char *cgroup)
 {
 	char name[64], text[1024];
@@ -80,7 +66,7 @@ static const struct proc_task *find(const struct proc_scan *scan, pid_t pid)
 
 static void test_scan(void **state)
 {
-	struct world *w = *state;
+	struct machine *w = *state;
 	_cleanup_free_ char *service = tree_path(w->cgroup, "system.slice/a.service");
 	struct proc_scan scan;
 	struct stat st;
@@ -118,7 +104,7 @@ static void test_scan(void **state)
 /* Of who is out of scope not even the name is read: here it would be an error to look. */
 static void test_scope(void **state)
 {
-	struct world *w = *state;
+	struct machine *w = *state;
 	struct scope_cgroup service = { 5, (char *)"/system.slice/a.service" };
 	struct scope scope = { .n_cgroups = 1, .cgroups = { service } };
 	struct proc_scan scan;
@@ -150,7 +136,7 @@ static void test_scope(void **state)
 
 static void test_bound(void **state)
 {
-	struct world *w = *state;
+	struct machine *w = *state;
 	_cleanup_free_ char *one = tree_path(w->proc, "1");
 	struct proc_scan scan;
 	char name[32];
@@ -169,7 +155,7 @@ static void test_bound(void **state)
 
 static void test_foreign_pid_namespace(void **state)
 {
-	struct world *w = *state;
+	struct machine *w = *state;
 
 	assert_int_equal(proc_check(&w->roots), 0);
 	tree_mkdir(w->proc, "self/ns");
@@ -181,7 +167,7 @@ static void test_foreign_pid_namespace(void **state)
 
 static void test_exe(void **state)
 {
-	struct world *w = *state;
+	struct machine *w = *state;
 	char *exe = NULL;
 
 	add_process(w, 10, "p", 0, "/");

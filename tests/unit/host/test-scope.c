@@ -12,44 +12,31 @@
 #include "base/util.h"
 #include "base/work.h"
 #include "host/scope.h"
-#include "tests/unit/host/tree.h"
-
-struct world {
-	char *dir, *proc, *cgroup;
-	struct host_roots roots;
-};
+#include "tests/unit/host/machine.h"
 
 static int setup(void **state)
 {
-	struct world *w = calloc(1, sizeof(*w));
-	void *dir;
+	struct machine *w = calloc(1, sizeof(*w));
 
-	if (!w || tree_setup(&dir) < 0)
+	if (!w || machine_init(w) < 0)
 		return -1;
-	w->dir = dir;
-	w->proc = tree_path(dir, "proc");
-	w->cgroup = tree_path(dir, "cgroup");
-	w->roots = (struct host_roots){ .proc = w->proc, .cgroup = w->cgroup, .files = dir };
-	tree_mkdir(dir, "proc/10");
-	tree_mkdir(dir, "cgroup/system.slice/web.service/sub");
-	tree_mkdir(dir, "cgroup/user.slice/user-7.slice/user@7.service/app.slice/web.service");
-	tree_mkdir(dir, "cgroup/byhand/x");
+	tree_mkdir(w->dir, "proc/10");
+	tree_mkdir(w->dir, "cgroup/system.slice/web.service/sub");
+	tree_mkdir(w->dir, "cgroup/user.slice/user-7.slice/user@7.service/app.slice/web.service");
+	tree_mkdir(w->dir, "cgroup/byhand/x");
 	*state = w;
 	return 0;
 }
 
 static int teardown(void **state)
 {
-	struct world *w = *state;
-	void *dir = w->dir;
+	int r = machine_done(*state);
 
-	free(w->proc);
-	free(w->cgroup);
-	free(w);
-	return tree_teardown(&dir);
+	free(*state);
+	return r;
 }
 
-static uint64_t inode(struct world *w, const char *path)
+static uint64_t inode(struct machine *w, const char *path)
 {
 	_cleanup_free_ char *full = tree_path(w->cgroup, path);
 	struct stat st;
@@ -68,7 +55,7 @@ static struct option_list one(const char *value)
 	return (struct option_list){ 1, &values[next] };
 }
 
-static struct scope *resolve(struct world *w, struct scope_config config)
+static struct scope *resolve(struct machine *w, struct scope_config config)
 {
 	char error[256] = "";
 	struct scope *scope;
@@ -80,7 +67,8 @@ static struct scope *resolve(struct world *w, struct scope_config config)
 	return scope;
 }
 
-static void assert_refused(struct world *w, struct scope_config config, int r, const char *sentence)
+static void assert_refused(struct machine *w, struct scope_config config, int r,
+			   const char *sentence)
 {
 	char error[256] = "";
 	struct scope *scope;
@@ -92,7 +80,7 @@ static void assert_refused(struct world *w, struct scope_config config, int r, c
 
 static void test_numbers(void **state)
 {
-	struct world *w = *state;
+	struct machine *w = *state;
 	_cleanup_free_ char *mounted = tree_path(w->cgroup, "byhand/");
 	char *cgroups[] = { (char *)"/system.slice/web.service/", mounted };
 	struct stat own;
@@ -128,7 +116,7 @@ static void test_numbers(void **state)
 
 static void test_refused(void **state)
 {
-	struct world *w = *state;
+	struct machine *w = *state;
 	char *many[SCOPE_VALUES_MAX + 1];
 
 	for (size_t i = 0; i < ARRAY_SIZE(many); i++)
@@ -161,7 +149,7 @@ static bool contains(const struct scope *scope, pid_t pid, uint64_t netns, const
 
 static void test_contains(void **state)
 {
-	struct world *w = *state;
+	struct machine *w = *state;
 	char *cgroups[] = { (char *)"/byhand", (char *)"/system.slice" };
 	struct scope *scope;
 
@@ -195,7 +183,7 @@ static void test_contains(void **state)
 	scope_free(scope);
 }
 
-static void refresh(struct world *w, struct scope *scope)
+static void refresh(struct machine *w, struct scope *scope)
 {
 	struct work *work;
 	sd_event *event;
@@ -209,7 +197,7 @@ static void refresh(struct world *w, struct scope *scope)
 
 static void test_restart(void **state)
 {
-	struct world *w = *state;
+	struct machine *w = *state;
 	struct scope *scope = resolve(w, (struct scope_config){ .unit = one("web") });
 	uint64_t before = scope->units[0].id;
 
@@ -232,7 +220,7 @@ static void test_restart(void **state)
 /* A reload frees the scope while a worker looks its units up. */
 static void test_freed_meanwhile(void **state)
 {
-	struct world *w = *state;
+	struct machine *w = *state;
 	struct scope *scope = resolve(w, (struct scope_config){ .unit = one("web") });
 	struct work *work;
 	sd_event *event;
@@ -247,7 +235,7 @@ static void test_freed_meanwhile(void **state)
 
 static void test_copy(void **state)
 {
-	struct world *w = *state;
+	struct machine *w = *state;
 	struct scope *scope, *copy;
 
 	scope = resolve(w, (struct scope_config){ .cgroup = one("/byhand"),
