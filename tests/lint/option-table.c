@@ -67,10 +67,11 @@ static void print_section(const char *section, size_t n, int depth)
 {
 	for (size_t i = 0; i < n_rows; i++) {
 		const char *word = rows[i].key + n;
-		size_t length = strcspn(word, ".");
+		size_t length;
 
 		if (strncmp(rows[i].key, section, n) != 0)
-			continue;
+			continue; /* perhaps shorter than n */
+		length = strcspn(word, ".");
 		if (word[length] == '\0') {
 			printf("%s#%*s# %s\n", depth ? "" : "\n", depth * 2, "", rows[i].help);
 			printf("#%*s%s: %s\n", depth * 2, "", word, rows[i].value);
