@@ -183,6 +183,7 @@ class Daemon:
         self.arguments = list(arguments)
         self.env = {**os.environ, **(env or {})}
         self.process = None
+        self.prefix = []  # words before the command
 
     def write_config(self, document):
         self.document = document
@@ -190,7 +191,7 @@ class Daemon:
             json.dump(document, f)
 
     def start(self, wait=True):
-        argv = [DAEMON, "--config", self.config_path, "--socket",
+        argv = [*self.prefix, DAEMON, "--config", self.config_path, "--socket",
                 self.socket, "--state-dir", self.state, *self.arguments]
         with open(self.log, "ab") as log:
             self.log_start = log.tell()

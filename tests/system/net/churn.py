@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """churn.py veths|namespaces COUNT: makes as many pairs of interfaces (the namespaces' with one end
-in a namespace of its own), sends PACKETS through each as soon as it carries, removes it. With
+in a namespace of its own: va0, vn0), sends PACKETS through each as soon as it carries, removes it. With
 "paced" behind it: sends until the test answers the pair's name with a line.
 Prints, as JSON, the kernel's last word on each interface of this namespace: name to what the
 RTM_DELLINK message counts as transmitted, [packets, bytes]. Run inside a sandbox."""
@@ -100,15 +100,16 @@ def send(name, paced):
 
 
 def pair(ip, probe, i, space, paced):
-    va = f"va{i}"
+    va = f"vn{i}" if space else f"va{i}"
     if space:  # not by the batch: it would keep the namespace's descriptor, and with it all of it
         for words in (f"link add {va} type veth peer name eth0 netns {space}",
                       f"-n {space} link set eth0 up"):
             subprocess.run(["ip", *words.split()], check=True)
     else:
         ip.do(f"link add {va} type veth peer name vb{i}", f"link set vb{i} up")
-    ip.do(f"addr add 10.9.0.1/24 dev {va}", f"link set {va} up",
-          f"neigh replace 10.9.0.2 lladdr 02:00:00:00:00:02 dev {va}")
+    # The last of all, so that it carries when the batch is done.
+    ip.do(f"addr add 10.9.0.1/24 dev {va}",
+          f"neigh replace 10.9.0.2 lladdr 02:00:00:00:00:02 dev {va}", f"link set {va} up")
     wait_running(probe, va)
     if paced:
         print(va, flush=True)

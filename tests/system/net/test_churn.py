@@ -129,7 +129,7 @@ def test_namespaces(sandbox, start, attach, paced, tmp_path):
     small = warm_up(sandbox, tool)
 
     def ready(name):
-        inner = tool.interface("eth0", sandbox.netns_inode(name.replace("va", "ns")))
+        inner = tool.interface("eth0", sandbox.netns_inode(name.replace("vn", "ns")))
         outer = tool.interface(name)
         return inner and inner["rx"]["skbs"] > 0 and outer and outer["state"] == "attached"
     began = time.monotonic()
@@ -138,7 +138,7 @@ def test_namespaces(sandbox, start, attach, paced, tmp_path):
     # A namespace that something of ours held would keep its end of the pair, and this one, alive.
     wait_until(lambda: list(sandbox.links()) == ["lo"], 10, "namespaces gone")
     wait_until(lambda: list(name for name, _ in tool.list()[0]) == ["lo"], 10, "slots released")
-    outer = [r for r in tool.removed if r["name"].startswith("va")]
+    outer = [r for r in tool.removed if r["name"].startswith("vn")]
     inner = [r for r in tool.removed if r["name"] == "eth0"]
     check_removed(outer, last)
     seen = sum(r["rx"]["skbs"] > 0 for r in inner)
