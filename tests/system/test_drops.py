@@ -195,9 +195,11 @@ sockets = [connect() for i in range(10)]
     def overflows():
         return counters(b, "TcpExt", "/proc/net/netstat")["ListenOverflows"]
     wait_for("the queue to be full", lambda: overflows() >= 8)
-    reason = "TCP_LISTEN_OVERFLOW" if kernel_has("TCP_LISTEN_OVERFLOW") else "NOT_SPECIFIED"
+    tells = kernel_has("TCP_LISTEN_OVERFLOW")
+    reason = "TCP_LISTEN_OVERFLOW" if tells else "NOT_SPECIFIED"
     counted, seen = settled(overflows, lambda: dropped(daemon, b, reason, 9000, "tcp"))
-    assert counted == seen
+    # Without a reason of its own it cannot be told from the SYNs that were sent again (5.10: 16 and 10).
+    assert counted == seen if tells else counted <= seen
 
 
 def test_no_route(watched):
