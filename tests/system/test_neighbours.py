@@ -3,6 +3,7 @@
 through start, stop, kill -9 and restart, and afterwards everything is as before. (What attaching
 itself does is in net/test_attach.py.)"""
 
+import contextlib
 import json
 import os
 import signal
@@ -74,6 +75,17 @@ def fixture_neighbours(pair, foreign):
     return sandbox, a, b
 
 
+@contextlib.contextmanager
+def under_traffic(sandbox, ns):
+    """A packet every 4 ms in each direction meanwhile: what we do must not cost the others one."""
+    process = sandbox.start(ns, "ping", "-q", "-i", "0.004", "10.77.0.2")
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait()
+
+
 @pytest.mark.parametrize("attach", ["tcx", "tc"])
 def test_foreign_filters_see_everything(neighbours, attach):
     sandbox, a, b = neighbours
@@ -93,21 +105,25 @@ def test_foreign_filters_see_everything(neighbours, attach):
     traffic("before")
     daemon = Daemon(sandbox, config)
     for sig in (signal.SIGTERM, signal.SIGKILL, signal.SIGTERM):
-        daemon.start()
-        daemon.wait_attached(names)
+        with under_traffic(sandbox, a):
+            daemon.start()
+            daemon.wait_attached(names)
         traffic("attached")
         flows = daemon.flows()
         check_roles(flows)
         check_interface(flows, a, "eth0")
         assert "miss" not in (daemon.status()["collectors"][0]["reason"] or "")
-        daemon.stop(sig)
+        with under_traffic(sandbox, a):
+            daemon.stop(sig)
         traffic(f"after {sig.name}")
         if sig == signal.SIGTERM:
             assert (shown(a), shown(b)) == untouched
     daemon.start()
     daemon.wait_attached(names)
     daemon.stop(signal.SIGKILL)
-    run(f"{BUILD}/ebpfobsd", "--cleanup", "--config", daemon.config_path, "--state-dir", daemon.state)
+    with under_traffic(sandbox, a):
+        run(f"{BUILD}/ebpfobsd", "--cleanup", "--config", daemon.config_path, "--state-dir",
+            daemon.state)
     traffic("after --cleanup")
     assert (shown(a), shown(b)) == untouched
 
