@@ -139,19 +139,19 @@ static __noinline __u32 segment_headers(struct __sk_buff *skb, const struct pack
  * How many packets on the wire the skb is, and their bytes. gso_segs may be 0 with gso_size set
  * (kernel commit cf62089b0edd).
  */
-static __always_inline void weigh(struct __sk_buff *skb, const struct packet *packet,
+static __always_inline void weigh(struct __sk_buff *skb, const struct packet *packet, __u32 begin,
 				  struct weight *weight)
 {
 	__u32 size = skb->gso_size, segments = skb->gso_segs, headers;
 
-	weight->bytes = skb->len;
+	weight->bytes = skb->len - begin;
 	weight->more_packets = 0;
 	weight->more_bytes = 0;
 	if (!size)
 		return;
-	headers = segment_headers(skb, packet);
-	if (!segments && skb->len > headers)
-		segments = (skb->len - headers + size - 1) / size;
+	headers = segment_headers(skb, packet) - begin;
+	if (!segments && weight->bytes > headers)
+		segments = (weight->bytes - headers + size - 1) / size;
 	if (segments > 1) {
 		weight->more_packets = segments - 1;
 		weight->more_bytes = weight->more_packets * headers;
@@ -592,10 +592,30 @@ static __always_inline int counted_elsewhere(struct __sk_buff *skb,
 	return role && *role == interface->role;
 }
 
-/* 0, or the reason (enum wire_untracked) + 1 why there is no flow. */
-static __always_inline int parse(struct __sk_buff *skb, struct packet *packet, __u32 link_header)
+/*
+ * Where the IP header is in what an L3 device received. Old kernels (5.10, not 6.1) hand TC the headers
+ * of an IPIP, 6in4 or GRE packet, too, those of the device below in front: then the network header is
+ * not at the beginning of the data, and what is before it is what the IP packet leaves over.
+ */
+static __noinline __u32 ip_begin(struct __sk_buff *skb)
 {
-	packet->offset = link_header;
+	__be16 data[4], ip[4]; /* words of the first 8 bytes: IPv4 has its length in 1, IPv6 in 2 */
+	__u32 length;
+
+	if (bpf_skb_load_bytes(skb, 0, data, sizeof(data)) < 0 ||
+	    bpf_skb_load_bytes_relative(skb, 0, ip, sizeof(ip), BPF_HDR_START_NET) < 0)
+		return 0;
+	if (data[0] == ip[0] && data[1] == ip[1] && data[2] == ip[2] && data[3] == ip[3])
+		return 0;
+	length = bpf_ntohs(ip[0]) >> 12 == 4 ? bpf_ntohs(ip[1])
+					     : sizeof(struct ipv6_header) + bpf_ntohs(ip[2]);
+	return skb->len > length ? skb->len - length : 0;
+}
+
+/* 0, or the reason (enum wire_untracked) + 1 why there is no flow. */
+static __always_inline int parse(struct __sk_buff *skb, struct packet *packet, __u32 begin)
+{
+	packet->offset = begin;
 	packet->ethertype = bpf_ntohs((__u16)skb->protocol);
 	packet->inner = 0;
 	packet->protocol = 0;
@@ -622,7 +642,7 @@ static __always_inline int see(struct __sk_buff *skb, __u32 hook)
 	struct wire_interface *interface;
 	struct wire_flow *flow;
 	struct sighting seen;
-	__u32 slot = skb->tc_classid, index;
+	__u32 slot = skb->tc_classid, index, begin = 0;
 	int reason;
 
 	/* The copy that a sender of multicast or broadcast gets of its own: no interface counts it. */
@@ -635,8 +655,10 @@ static __always_inline int see(struct __sk_buff *skb, __u32 hook)
 	if (!interface || !sums)
 		return VERDICT_NEXT;
 
-	reason = parse(skb, &packet, interface->link_header);
-	weigh(skb, &packet, &seen.weight);
+	if (hook == WIRE_INGRESS && !interface->link_header)
+		begin = ip_begin(skb);
+	reason = parse(skb, &packet, begin + interface->link_header);
+	weigh(skb, &packet, begin, &seen.weight);
 	seen.hook = hook;
 	seen.counts = !counted_elsewhere(skb, interface, hook);
 	count_here(seen.counts ? &sums->counted[hook] : &sums->duplicate[hook], &seen.weight);
