@@ -130,7 +130,7 @@ static int open_checked(const char *path, const struct netns_ref *ns)
 	return TAKE_FD(fd);
 }
 
-static int open_known(const struct netns_ref *ns)
+int netns_open_known(const struct netns_ref *ns)
 {
 	char path[sizeof("/proc/2147483647/ns/net")];
 	int fd = -ESTALE;
@@ -152,7 +152,7 @@ int netns_open(const struct netns_ref *ns)
 	uint64_t denied;
 	int fd, r;
 
-	fd = open_known(ns);
+	fd = netns_open_known(ns);
 	if (fd >= 0)
 		return fd;
 	r = netns_scan(/* processes= */ true, &all, &denied);
@@ -163,7 +163,7 @@ int netns_open(const struct netns_ref *ns)
 		return -ESTALE;
 	now = *seen;
 	now.nsid = ns->nsid;
-	fd = open_known(&now);
+	fd = netns_open_known(&now);
 	return fd >= 0 ? fd : -ESTALE;
 }
 

@@ -15,6 +15,8 @@ struct nl_sock;
 /* Opens the namespace: by its path, its process, else by looking everywhere. -ESTALE: it is gone
  * (normal), or nothing that we may open leads to it. The caller closes it soon: it is held. */
 int netns_open(const struct netns_ref *ns);
+/* The same without looking everywhere, which takes as long as there are processes. */
+int netns_open_known(const struct netns_ref *ns);
 
 /*
  * Moves the calling thread into the namespace. *ret_back goes to netns_leave() on the same thread.

@@ -101,7 +101,8 @@ struct number_job {
 static int assign_number(struct netns_ref *ref)
 {
 	_cleanup_(rtnl_close_p) struct nl_sock *sock = NULL;
-	_cleanup_close_ int fd = netns_open(ref);
+	/* Just seen there. A hint may come for each process that runs where we cannot see. */
+	_cleanup_close_ int fd = netns_open_known(ref);
 	int r;
 
 	if (fd < 0)

@@ -167,6 +167,19 @@ def test_unnamed(sandbox, start, mode):
     wait_until(lambda: tool.interface("lo", inode) is None, 10, "namespace gone")
 
 
+def test_false_hints(sandbox, start, mode):
+    """Hints of processes that are gone already, or that we cannot see, do not keep us from others."""
+    sandbox.shell("for i in $(seq 300); do sleep 100 >/dev/null 2>&1 & done")
+    tool = start("--attach", mode, "--netns", "all")
+    tool.wait_for("lo")
+    for i in range(1, 5001):
+        tool.say(f"hint {4000000 + i} {i}")
+    sandbox.run("ip netns add late")
+    began = time.monotonic()
+    tool.wait_for("lo", netns=sandbox.netns_inode("late"))
+    assert time.monotonic() - began < 2
+
+
 def test_chosen_namespaces(sandbox, start, mode):
     """By name, also one that is made later; the others are not touched."""
     sandbox.shell("ip netns add red; ip netns add blue")
