@@ -2,14 +2,13 @@
 /*
  * The flows collector: TC programs on interfaces (bpf/flows.bpf.c), drained once per step or when
  * somebody asks. Draining waits for the kernel on a worker; what came out is turned into records
- * here in slices, so that a hundred thousand flows do not hold up the loop.
+ * (flows/emit.c) in slices, so that a hundred thousand flows do not hold up the loop.
  */
 #define LOG_COMPONENT "flows"
 #include "collect/collect.h"
 
 #include <bpf/bpf.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 
 #include "base/cleanup.h"
@@ -19,24 +18,15 @@
 #include "bpf/wire/flows.h"
 
 #include "bpf/flows.skel.h"
-#include "collect/flows/connections.h"
-#include "collect/flows/drain.h"
-#include "collect/flows/drops.h"
-#include "collect/flows/interface-record.h"
-#include "collect/flows/options.h"
-#include "collect/flows/records.h"
-#include "collect/flows/slots.h"
-#include "collect/shared/interfaces.h"
+#include "collect/flows/flows-internal.h"
 #include "collect/shared/scope-maps.h"
 #include "collect/shared/sockets.h"
-#include "host/inventory.h"
 
-#define INTERFACES_DEFAULT 1024 /* slots; 128 bytes per CPU and epoch each */
 #define SLICE 1000 /* records per turn of the loop: 2 to 5 ms */
 #define OVERFLOW_PER_STEP 1000 /* packets that may go through the ring when the table is full */
 #define CAP_LEAST 64
-#define FLOWS_PER_DROP \
-	4 /* a place for one in so many: since 6.7 a TCP socket that closes has a drop */
+/* A place for a drop for one flow in so many: since 6.7 a TCP socket that closes has one. */
+#define FLOWS_PER_DROP 4
 #define DROPS_LEAST 1024 /* places; 300 bytes each, in two tables */
 #define AUDIT_STEPS 12 /* between two looks for filters before ours: a minute, as a rule */
 
@@ -44,53 +34,6 @@
  * a drain is under way (200), and its connection in a table between three eighths and three quarters
  * full (136 / 0.375). */
 #define BYTES_PER_FLOW (248 + 200 + 363)
-
-enum slot_phase {
-	PHASE_NONE,
-	PHASE_COUNTING,
-	PHASE_REMOVED, /* one epoch may still hold packets of it */
-	PHASE_LAST, /* both epochs will be drained after the next run */
-};
-
-struct slot_note {
-	uint8_t phase;
-	struct before_attach before_attach;
-	uint64_t removed_epoch;
-};
-
-struct collector {
-	struct collect_env env;
-	const struct flows_options *options;
-	struct flows_bpf *skel; /* NULL: off */
-	struct interfaces *interfaces;
-	struct slots *slots;
-	struct connections *connections; /* NULL: connection_tracking is off */
-	struct drops *drops; /* NULL: not seen */
-	struct flows_drain drain;
-	struct slot_note notes[INTERFACES_DEFAULT + 1];
-	uint64_t runs; /* drains finished */
-	uint64_t audited_ns; /* CLOCK_MONOTONIC: the interfaces, last */
-	uint64_t cap; /* flows per step that the memory limit allows; at most options->max_flows */
-	bool cap_felt; /* flows found no room because of it */
-	uint64_t flows_last; /* in the last drain: what the table holds at about */
-	uint64_t batch; /* records that the last drain emitted */
-
-	sd_event_source *slice; /* emits the rest of a drain */
-	size_t emitted; /* of drain.flows */
-	bool draining;
-	bool sockets_complete; /* a system call: asked once per drain */
-	void (*done)(void *userdata, int r);
-	void *done_userdata;
-
-	struct accounting account;
-	uint64_t lost_table, errors;
-	char off_reason[PART_REASON_LEN];
-	char drops_reason[PART_REASON_LEN]; /* why drops are not seen */
-	/* ebpfobs_collection_duration_seconds */
-	uint64_t duration_counts[16];
-	double duration_sum;
-	uint64_t duration_count;
-};
 
 /* --- interfaces ------------------------------------------------------------------------------ */
 
@@ -137,183 +80,6 @@ static const struct interfaces_ops interfaces_ops = {
 	.changed = on_changed,
 };
 
-/* --- records --------------------------------------------------------------------------------- */
-
-static void emit(struct collector *c, struct record *record)
-{
-	c->batch++;
-	c->env.emit(c->env.userdata, record);
-}
-
-static struct record_context context_of(const struct collector *c, const struct wire_flow_key *key)
-{
-	return (struct record_context){
-		.links = interfaces_links(c->interfaces),
-		.sockets_complete = c->sockets_complete,
-		.netns = slots_netns(c->slots, key->netns),
-	};
-}
-
-/* The kernel side knows no executables: an owner that is out of scope for his is taken out here.
- * False: no owner is left. */
-static bool keep_owners(const struct collector *c, struct flow *flow)
-{
-	const struct scope *scope = c->env.scope;
-	struct process_ref *refs[] = { &flow->local.process, &flow->peer.process };
-	bool kept = false;
-
-	if (!scope || scope->n_exes == 0)
-		return true;
-	for (size_t i = 0; i < ARRAY_SIZE(refs); i++) {
-		if (refs[i]->pid &&
-		    scope_has_exe(scope, inventory_exe(c->env.inventory, refs[i]->pid)))
-			kept = true;
-		else
-			*refs[i] = (struct process_ref){ 0 };
-	}
-	if (flow->local.process.pid == 0 && flow->unowned == FLOW_OWNED)
-		flow->unowned = FLOW_UNOWNED_UNKNOWN;
-	return kept;
-}
-
-/* A SYN that nobody ever answered: a row without packets, for its state. */
-static void emit_failed(void *userdata, const struct wire_flow_key *key,
-			struct connection *connection)
-{
-	struct collector *c = userdata;
-	struct record_context context = context_of(c, key);
-	struct drained_flow nothing = { .key = *key };
-	struct record record;
-
-	if (context.netns == 0)
-		return; /* the namespace is gone */
-	record_from_flow(&context, &nothing, connection, &record);
-	record.flow.tcp.state = TCP_STATE_FAILED;
-	if (keep_owners(c, &record.flow))
-		emit(c, &record);
-}
-
-static void emit_filtered(struct collector *c, const struct flow *flow)
-{
-	struct record record = {
-		.kind = RECORD_UNTRACKED,
-		.untracked = {
-			.netns = flow->netns,
-			.role = flow->role,
-			.reason = UNTRACKED_FILTERED,
-			.tx = flow->tx,
-			.rx = flow->rx,
-		},
-	};
-
-	c->account.filtered += flow->tx.skbs + flow->rx.skbs;
-	emit(c, &record);
-}
-
-static void emit_flow(struct collector *c, const struct drained_flow *drained, uint64_t now)
-{
-	struct record_context context = context_of(c, &drained->key);
-	struct connection *connection =
-		connections_update(c->connections, &drained->key, &drained->flow, now);
-	struct record record;
-
-	record_from_flow(&context, drained, connection, &record);
-	if (c->drops)
-		drops_join(c->drops, &drained->key, &record.flow);
-	if (!keep_owners(c, &record.flow)) {
-		emit_filtered(c, &record.flow);
-		return;
-	}
-	c->account.delivered += record.flow.tx.skbs + record.flow.rx.skbs;
-	emit(c, &record);
-}
-
-/* Drops that found no room by flow; their namespace, role and protocol are known. */
-static void emit_drops_rest(struct collector *c)
-{
-	struct record record;
-	struct wire_flow_key key;
-	size_t pos = 0;
-
-	for (;;) {
-		record = (struct record){ .kind = RECORD_FLOW, .flow.other = true };
-		if (!drops_next_rest(c->drops, &pos, &key, &record.flow))
-			return;
-		record.flow.netns = slots_netns(c->slots, key.netns);
-		record.flow.role = key.role_flags;
-		record.flow.protocol = key.protocol;
-		emit(c, &record);
-	}
-}
-
-/* Untracked packets are delivered too, as what they are; only those for which the table had no room
- * are lost. */
-static void account_untracked(struct collector *c, enum untracked_reason reason, uint64_t skbs)
-{
-	if (reason == UNTRACKED_FILTERED)
-		c->account.filtered += skbs;
-	else if (reason == UNTRACKED_MAP_FULL) {
-		c->lost_table += skbs;
-		c->cap_felt = c->cap < (uint64_t)c->options->max_flows;
-	} else
-		c->account.delivered += skbs;
-}
-
-static void emit_untracked(struct collector *c, const struct wire_untracked_key *key,
-			   const struct wire_untracked_count *sums)
-{
-	struct wire_count added[2];
-	struct record record = {
-		.kind = RECORD_UNTRACKED,
-		.untracked = {
-			.netns = slots_netns(c->slots, key->netns),
-			.role = key->role,
-			.reason = key->reason,
-		},
-	};
-
-	slots_untracked_delta(c->slots, key, c->drain.epoch, sums, added);
-	if (added[WIRE_INGRESS].skbs + added[WIRE_EGRESS].skbs == 0)
-		return;
-	record.untracked.rx = flow_count_from_wire(&added[WIRE_INGRESS]);
-	record.untracked.tx = flow_count_from_wire(&added[WIRE_EGRESS]);
-	account_untracked(c, key->reason, record.untracked.rx.skbs + record.untracked.tx.skbs);
-	emit(c, &record);
-}
-
-static void emit_interface(struct collector *c, uint16_t slot,
-			   const struct wire_interface_count *sums)
-{
-	const struct interface *interface = interfaces_get(c->interfaces, slot);
-	struct wire_interface_count added;
-	struct record record;
-
-	slots_interface_delta(c->slots, slot, c->drain.epoch, sums, &added);
-	c->account.seen += added.counted[0].skbs + added.counted[1].skbs;
-	if (interface &&
-	    record_from_interface(interface, &added, &c->notes[slot].before_attach, &record))
-		emit(c, &record);
-}
-
-/* A removed interface's packets may be in both epochs; when each was drained after the removal the
- * slot is clean. */
-static void advance_removed(struct collector *c, uint16_t slot)
-{
-	struct slot_note *note = &c->notes[slot];
-
-	if (note->phase != PHASE_REMOVED && note->phase != PHASE_LAST)
-		return;
-	if (c->drain.epoch < note->removed_epoch)
-		return;
-	if (note->phase == PHASE_REMOVED) {
-		note->phase = PHASE_LAST;
-		return;
-	}
-	*note = (struct slot_note){ 0 };
-	slots_release(c->slots, slot);
-	interfaces_release(c->interfaces, slot);
-}
-
 /* --- draining -------------------------------------------------------------------------------- */
 
 static void observe_duration(struct collector *c, double seconds)
@@ -337,26 +103,11 @@ static void drain_finish(struct collector *c, int r)
 		c->errors++;
 		log_warning_limited("cannot read the flow table: %s", strerror(-r));
 	}
-	c->runs++;
 	flows_drain_clear(&c->drain);
 	c->draining = false;
 	c->done = NULL;
 	if (done)
 		done(c->done_userdata, r);
-}
-
-static void emit_rest(struct collector *c)
-{
-	if (c->drops)
-		emit_drops_rest(c);
-	for (size_t i = 0; i < c->drain.n_untracked; i++)
-		emit_untracked(c, &c->drain.untracked_keys[i], &c->drain.untracked[i]);
-	for (size_t i = 0; i < c->drain.n_slots; i++)
-		emit_interface(c, c->drain.slots[i], &c->drain.interfaces[i]);
-	for (size_t i = 0; i < c->drain.n_slots; i++)
-		advance_removed(c, c->drain.slots[i]);
-	if (c->connections)
-		connections_expire(c->connections, now_ns(CLOCK_MONOTONIC), emit_failed, c);
 }
 
 static int on_slice(sd_event_source *source, void *userdata)
@@ -366,11 +117,11 @@ static int on_slice(sd_event_source *source, void *userdata)
 	uint64_t now = now_ns(CLOCK_MONOTONIC);
 
 	for (; c->emitted < end; c->emitted++)
-		emit_flow(c, &c->drain.flows[c->emitted], now);
+		flows_emit_flow(c, &c->drain.flows[c->emitted], now);
 	if (c->emitted < c->drain.n_flows)
 		return 0;
 	sd_event_source_set_enabled(source, SD_EVENT_OFF);
-	emit_rest(c);
+	flows_emit_rest(c);
 	drain_finish(c, 0);
 	return 0;
 }
@@ -401,14 +152,14 @@ static int drain_prepare(struct collector *c)
 
 	keys = slots_untracked_keys(c->slots, &n);
 	c->drain.untracked_keys = calloc(n + 1, sizeof(*keys));
-	c->drain.slots = calloc(INTERFACES_DEFAULT + 1, sizeof(*c->drain.slots));
+	c->drain.slots = calloc(FLOWS_INTERFACES_MAX + 1, sizeof(*c->drain.slots));
 	if (!c->drain.untracked_keys || !c->drain.slots)
 		return -ENOMEM;
 	if (n)
 		memcpy(c->drain.untracked_keys, keys, n * sizeof(*keys));
 	c->drain.n_untracked = n;
 	while ((interface = interfaces_next(c->interfaces, &pos)))
-		if (interface->slot <= INTERFACES_DEFAULT &&
+		if (interface->slot <= FLOWS_INTERFACES_MAX &&
 		    c->notes[interface->slot].phase != PHASE_NONE)
 			c->drain.slots[c->drain.n_slots++] = interface->slot;
 	return 0;
@@ -464,7 +215,7 @@ static int load(struct collector *c)
 	/* The cap at the start is the largest that there will be. */
 	bpf_map__set_max_entries(c->skel->maps.flows_even, c->cap);
 	bpf_map__set_max_entries(c->skel->maps.flows_odd, c->cap);
-	slots_size_maps(c->skel, INTERFACES_DEFAULT);
+	slots_size_maps(c->skel, FLOWS_INTERFACES_MAX);
 	r = bpf_env_before_load(c->env.bpf, c->skel->obj);
 	if (r < 0)
 		return r;
@@ -542,7 +293,7 @@ static int observe_interfaces(struct collector *c)
 		.scope = c->env.scope,
 		.attach = c->options->attach,
 		.runtime_dir = c->env.runtime_dir,
-		.max = INTERFACES_DEFAULT,
+		.max = FLOWS_INTERFACES_MAX,
 	};
 	int r = interfaces_new(c->env.event, c->env.work, &config, &interfaces_ops, c,
 			       &c->interfaces);
@@ -591,7 +342,7 @@ static int bring_up(struct collector *c)
 	if (r >= 0)
 		r = obey_hooks(c);
 	if (r >= 0)
-		r = slots_new(c->skel, INTERFACES_DEFAULT, &c->slots);
+		r = slots_new(c->skel, FLOWS_INTERFACES_MAX, &c->slots);
 	if (r >= 0 && c->options->connection_tracking)
 		r = connections_new(c->options->max_flows, &c->connections);
 	if (r >= 0)
@@ -642,75 +393,7 @@ static void flows_stop(struct collector *c)
 	free(c);
 }
 
-/* --- about itself ---------------------------------------------------------------------------- */
-
-static void flows_status(const struct collector *c, struct part_status *ret)
-{
-	*ret = (struct part_status){ .name = "flows", .state = PART_ON };
-	if (!c->skel) {
-		part_degrade(ret, PART_OFF, "%s", c->off_reason);
-		return;
-	}
-	interfaces_status(c->interfaces, ret);
-	sockets_status(c->env.sockets, ret);
-	if (c->drops)
-		part_add_rung(ret, "tp_btf");
-	else
-		part_degrade(ret, PART_DEGRADED, "%s", c->drops_reason);
-	if (c->cap_felt)
-		part_degrade(
-			ret, PART_DEGRADED,
-			"memory.limit holds the flow table to %" PRIu64 " of max_flows' %" PRId64
-			" flows per step, the rest is counted as untracked: raise memory.limit, or "
-			"lower max_flows",
-			c->cap, c->options->max_flows);
-}
-
-static void flows_account(const struct collector *c, struct accounting *ret)
-{
-	*ret = c->account;
-	ret->dropped = c->lost_table;
-}
-
-static void flows_losses(const struct collector *c,
-			 void (*fn)(void *userdata, const struct loss *loss), void *userdata)
-{
-	const struct drops_lost drops = c->drops ? drops_lost(c->drops) : (struct drops_lost){ 0 };
-	const struct loss losses[] = {
-		{ "flows.map_full", c->lost_table },
-		{ "flows.drops_full", drops.full },
-		{ "flows.drops_nested", drops.nested },
-		{ "flows.drops_unreadable", drops.unreadable },
-		{ "flows.no_memory", c->drain.failed },
-		{ "flows.connections_full", c->connections ? connections_lost(c->connections) : 0 },
-		{ "flows.interfaces_full", c->interfaces ? interfaces_lost(c->interfaces) : 0 },
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(losses); i++)
-		fn(userdata, &losses[i]);
-}
-
-/* What the tables hold now: the epoch that runs, and the one that is being drained. */
-static uint64_t flows_in_kernel(const struct collector *c)
-{
-	const volatile struct wire_flows_settings *settings =
-		(const volatile struct wire_flows_settings *)&c->skel->bss->settings;
-
-	return c->draining ? settings->begun[0] + settings->begun[1]
-			   : settings->begun[settings->epoch & 1];
-}
-
-static uint64_t flows_bpf_bytes(const struct collector *c)
-{
-	const struct bpf_map *map;
-
-	if (!c->skel)
-		return 0;
-	map = c->skel->maps.flows_even;
-	return bpf_object_footprint(c->env.bpf, c->skel->obj) + slots_bpf_bytes(c->slots) +
-	       (c->drops ? drops_bpf_bytes(c->drops) : 0) +
-	       bpf_map_footprint(map, flows_in_kernel(c)) - bpf_map_footprint(map, 0);
-}
+/* --- in use ---------------------------------------------------------------------------------- */
 
 static void flows_budget(struct collector *c, uint64_t bytes)
 {
@@ -719,24 +402,6 @@ static void flows_budget(struct collector *c, uint64_t bytes)
 		c->skel->bss->settings.cap = c->cap;
 	if (c->connections)
 		connections_set_limit(c->connections, c->cap);
-}
-
-static void flows_metrics(const struct collector *c, struct metric_sink *sink)
-{
-	static const char *const collector[] = { "flows" };
-	static const char *const map[] = { "flows" };
-	static const char *const error[] = { "flows_drain" };
-	const struct metric_histogram duration = {
-		.counts = c->duration_counts,
-		.sum = c->duration_sum,
-		.count = c->duration_count,
-	};
-
-	metric_emit(sink, METRIC_BPF_MAP_UTILIZATION, map, 100.0 * c->flows_last / c->cap);
-	metric_emit(sink, METRIC_BATCH_SIZE, collector, c->batch);
-	metric_emit(sink, METRIC_ERRORS, error, c->errors);
-	metric_emit(sink, METRIC_OVERFLOW_FLOWS, NULL, c->drain.overflowed);
-	sink->histogram(sink, METRIC_COLLECTION_DURATION, collector, &duration);
 }
 
 static void flows_on_process(struct collector *c, pid_t pid, uint64_t netns)
