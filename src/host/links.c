@@ -306,10 +306,14 @@ static void consider(struct links *links, const struct netns_ref *ns)
 
 static void on_netns(void *userdata, const struct netns_ref *ns, enum netns_change change)
 {
-	if (change == NETNS_REMOVED)
-		unwatch(userdata, ns->inode);
-	else
-		consider(userdata, ns);
+	struct links *links = userdata;
+
+	if (change != NETNS_REMOVED) {
+		consider(links, ns);
+		return;
+	}
+	unwatch(links, ns->inode);
+	links->handler.netns_gone(links->handler.userdata, ns->inode);
 }
 
 /* --- the socket ---------------------------------------------------------------------------- */

@@ -56,6 +56,8 @@ struct links_handler {
 	/* Says whether the links of this namespace are to be watched; asked again when its name
 	 * changes. */
 	bool (*wants)(void *userdata, const struct netns_ref *ns);
+	/* A namespace is gone: another may get its inode number. */
+	void (*netns_gone)(void *userdata, uint64_t inode);
 	/* last_known: rx and tx come from the kernel's removal message, not from an earlier one. */
 	void (*changed)(void *userdata, const struct link *link, enum link_change change,
 			bool last_known);

@@ -45,6 +45,8 @@ struct interfaces {
 	struct slot *slots[INTERFACES_MAX + 1];
 	uint16_t last_slot; /* given out last; the search goes on from there */
 	uint64_t lost;
+	uint64_t gone[SCOPE_VALUES_MAX]; /* inodes of the scope that mean nobody any more */
+	size_t n_gone;
 	struct pace pace;
 	bool tcx_beside; /* others have TCX programs on this host */
 	unsigned references; /* the owner and each job under way */
@@ -458,11 +460,29 @@ static void on_link(void *userdata, const struct link *link, enum link_change ch
 	start_leaving(interfaces, slot, /* gone= */ true);
 }
 
+static bool is_gone(const struct interfaces *interfaces, uint64_t inode)
+{
+	for (size_t i = 0; i < interfaces->n_gone; i++)
+		if (interfaces->gone[i] == inode)
+			return true;
+	return false;
+}
+
 static bool on_wants(void *userdata, const struct netns_ref *ns)
 {
 	struct interfaces *interfaces = userdata;
 
-	return select_netns(interfaces->config.netns, interfaces->config.scope, ns);
+	return !is_gone(interfaces, ns->inode) &&
+	       select_netns(interfaces->config.netns, interfaces->config.scope, ns);
+}
+
+/* The kernel gives its inode number to the next one, which the user has not chosen. */
+static void on_netns_gone(void *userdata, uint64_t inode)
+{
+	struct interfaces *interfaces = userdata;
+
+	if (select_in_scope(interfaces->config.scope, inode) && !is_gone(interfaces, inode))
+		interfaces->gone[interfaces->n_gone++] = inode;
 }
 
 /* --- audit --------------------------------------------------------------------------------- */
@@ -551,7 +571,7 @@ int interfaces_new(sd_event *event, struct work *work, const struct interfaces_c
 		   const struct interfaces_ops *ops, void *userdata, struct interfaces **ret)
 {
 	_cleanup_(interfaces_free_p) struct interfaces *interfaces = calloc(1, sizeof(*interfaces));
-	struct links_handler handler = { on_wants, on_link, interfaces };
+	struct links_handler handler = { on_wants, on_netns_gone, on_link, interfaces };
 	int r;
 
 	if (!interfaces)

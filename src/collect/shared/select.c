@@ -24,9 +24,9 @@ bool select_interface(const struct option_list *globs, const char *name)
 	return chosen || !any_including;
 }
 
-static bool in_scope(const struct scope *scope, uint64_t inode)
+bool select_in_scope(const struct scope *scope, uint64_t inode)
 {
-	for (size_t i = 0; i < scope->n_netns; i++)
+	for (size_t i = 0; scope && i < scope->n_netns; i++)
 		if (scope->netns[i] == inode)
 			return true;
 	return false;
@@ -37,7 +37,7 @@ bool select_netns(const struct option_list *texts, const struct scope *scope,
 {
 	bool scoped = scope && scope->n_netns > 0;
 
-	if (scoped && !in_scope(scope, ns->inode))
+	if (scoped && !select_in_scope(scope, ns->inode))
 		return false;
 	if (!texts || texts->n == 0)
 		return scoped || netns_matches(ns, "default");
