@@ -386,10 +386,10 @@ def test_unowned_for_want_of_memory(seen):
     sandbox, a, b, daemon = seen
     sysctl = "net.core.optmem_max"
     machine = run("sysctl", "-n", sysctl)
-    run("ip", "netns", "exec", a, "sysctl", "-qw", f"{sysctl}=0")
-    if run("sysctl", "-n", sysctl) != machine:
+    written = sandbox.run(a, "sh", "-c", f"sysctl -qw {sysctl}=0 2>&1", check=False)
+    if written or run("sysctl", "-n", sysctl) != machine:
         run("sysctl", "-qw", f"{sysctl}={machine}")
-        pytest.skip("net.core.optmem_max is not per namespace before Linux 6.8")
+        pytest.skip(f"net.core.optmem_max is not per namespace before Linux 6.8 {written}")
     client = Agent(sandbox, a)
     assert daemon.status()["loss"]["sockets.no_memory"] == 0
     client(f"for i in range(7): udp().sendto(b'x', ('{B}', 9000))")
@@ -542,7 +542,8 @@ def test_scope(pair, key):
                 client("u.recv(9), c.close()")
                 server("c.close()")
         flows = daemon.quiet_flows(*((ns, "eth0") for ns in observed))
-        account = daemon.status()["accounting"]["flows"]
+        status = daemon.status()
+        account = status["accounting"]["flows"]
         check_roles(flows)
         for ns in observed:
             check_interface(flows, ns, "eth0")
@@ -550,7 +551,11 @@ def test_scope(pair, key):
               if end["process"]}
     if key == "netns":
         assert {f["netns"] for f in flows["flows"]} == {netns_inode(a)}
-        assert owners == {mine[0].pid, others[0].pid}
+        local = {mine[0].pid, others[0].pid}
+        if "does not tell where a new socket is" in (status["collectors"][0]["reason"] or ""):
+            assert local < owners  # before 5.14
+        else:
+            assert owners == local
         return
     assert owners == pids
     assert not [f for f in flows["flows"] if not f["local"]["process"] and not f["peer"]["process"]]

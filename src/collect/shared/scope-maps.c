@@ -90,7 +90,7 @@ static int fill(const struct bpf_env *env, const struct scope *scope)
 	return r;
 }
 
-static bool cookies_can_be_asked(void)
+bool netns_cookies_exist(void)
 {
 	_cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	uint64_t cookie;
@@ -115,7 +115,7 @@ int scope_maps_fill(const struct bpf_env *env, const struct scope *scope)
 		gate.cgroup = scope_wants_cgroups(scope);
 		gate.netns = scope->n_netns > 0;
 		gate.pid = scope->n_pids > 0;
-		gate.netns_cookie = gate.netns && cookies_can_be_asked();
+		gate.netns_cookie = gate.netns && netns_cookies_exist();
 	}
 	/* The gate closes before the maps are touched. */
 	if (bpf_map_update_elem(bpf_env_map(env, "scope"), &zero, &gate, BPF_ANY) < 0)

@@ -22,3 +22,4 @@ int scope_maps_fill(const struct bpf_env *env, const struct scope *scope);
 
 /* The cookie of the socket's network namespace; -ENOPROTOOPT before Linux 5.14. */
 int netns_cookie(int socket_fd, uint64_t *ret);
+bool netns_cookies_exist(void);
