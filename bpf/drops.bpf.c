@@ -224,6 +224,15 @@ static __always_inline int is_drop(__u32 reason)
 		 reason == bpf_core_enum_value(enum skb_drop_reason, SKB_CONSUMED));
 }
 
+/* What a TCP socket still holds when it goes it has acknowledged: the FIN of nearly every connection.
+ * Data that nobody read are told to the peer by a reset, which is counted. */
+static __always_inline int is_left_over(__u32 reason, __u8 protocol)
+{
+	return protocol == IPPROTO_TCP &&
+	       bpf_core_enum_value_exists(enum skb_drop_reason, SKB_DROP_REASON_QUEUE_PURGE) &&
+	       reason == bpf_core_enum_value(enum skb_drop_reason, SKB_DROP_REASON_QUEUE_PURGE);
+}
+
 SEC("tp_btf/kfree_skb")
 int drops(unsigned long long *ctx)
 {
@@ -255,7 +264,8 @@ int drops(unsigned long long *ctx)
 	} else if (packet_of_socket(sk, &packet) < 0) {
 		return 0;
 	}
-	if (!protocol_wanted(packet.protocol, settings.protocols))
+	if (!protocol_wanted(packet.protocol, settings.protocols) ||
+	    (has_reason && is_left_over(key.reason, packet.protocol)))
 		return 0;
 	sender = key_fill(&key.flow, &packet, key.flow.netns, key.flow.role_flags);
 	if (has_owners && sk)

@@ -101,6 +101,7 @@ struct sk_buff {
 enum skb_drop_reason {
 	SKB_NOT_DROPPED_YET,
 	SKB_CONSUMED,
+	SKB_DROP_REASON_QUEUE_PURGE, /* 6.7 */
 };
 
 struct kernfs_node {

@@ -25,8 +25,7 @@
 #define SLICE 1000 /* records per turn of the loop: 2 to 5 ms */
 #define OVERFLOW_PER_STEP 1000 /* packets that may go through the ring when the table is full */
 #define CAP_LEAST 64
-/* A place for a drop for one flow in so many: since 6.7 a TCP socket that closes has one. */
-#define FLOWS_PER_DROP 4
+#define FLOWS_PER_DROP 4 /* few flows have drops: a place for one in so many */
 #define DROPS_LEAST 1024 /* places; 300 bytes each, in two tables */
 #define AUDIT_STEPS 12 /* between two looks for filters before ours: a minute, as a rule */
 

@@ -169,6 +169,20 @@ for i in range(19): socket.socket().connect_ex(('10.77.0.2', 9999))
     assert dropped(daemon, b, named("NO_SOCKET"), 9999, "tcp") == resets
 
 
+def test_a_connection_that_ends_well_has_no_drop(watched):
+    """What the kernel frees with the socket was received: since 6.7 it gives a reason for that, too."""
+    sandbox, a, b, daemon = watched
+    server, client = Agent(sandbox, b), Agent(sandbox, a)
+    server("s = listen('10.77.0.2', 9000)")
+    for first, second in ((client, server), (server, client)):
+        client("c = socket.create_connection(('10.77.0.2', 9000)); c.sendall(b'x')")
+        server("c = s.accept()[0]; c.recv(9)")
+        first("c.close()")
+        second("c.recv(9), c.close()")
+    rows = [f for f in daemon.flows()["flows"] if f["proto"] == "tcp"]
+    assert len(rows) == 4 and not [f["drops"] for f in rows if f["drops"]]
+
+
 def settled(count, drops):
     """Both, when neither changes while the other is read: the kernel may try again at any time."""
     def still():
