@@ -5,7 +5,6 @@ in a namespace of its own: va0, vn0), sends PACKETS through each as soon as it c
 Prints, as JSON, the kernel's last word on each interface of this namespace: name to what the
 RTM_DELLINK message counts as transmitted, [packets, bytes]. Run inside a sandbox."""
 
-import fcntl
 import json
 import select
 import socket
@@ -17,9 +16,10 @@ import time
 
 PACKETS = 5
 PAUSE = 0.004
-SIOCGIFFLAGS = 0x8913
+PAUSE_PACED = 0.02  # so that on a slow machine, too, counters can be read between two packets
 IFF_RUNNING = 0x40
-RTMGRP_LINK, RTM_DELLINK, IFLA_IFNAME, IFLA_STATS64 = 1, 17, 3, 23
+RTMGRP_LINK, RTM_NEWLINK, RTM_DELLINK = 1, 16, 17
+IFLA_IFNAME, IFLA_QDISC, IFLA_STATS64 = 3, 6, 23
 SO_RCVBUFFORCE = 33
 
 
@@ -34,11 +34,13 @@ class Ip:
         self.batch.stdin.flush()
 
 
-class LastWords:
-    """Listens to rtnetlink. A veth's rx is not here: what its peer sent was parted from it before."""
+class Listener:
+    """What rtnetlink says: who carries, and the last word on each interface. A veth's rx is not in
+    that: what its peer sent was parted from it before."""
 
     def __init__(self):
-        self.heard = {}
+        self.carrying = set()
+        self.last = {}
         self.socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
         self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 22)
         self.socket.bind((0, RTMGRP_LINK))
@@ -48,38 +50,40 @@ class LastWords:
         while True:
             data = self.socket.recv(1 << 16)
             length, kind = struct.unpack_from("IH", data)
-            if kind == RTM_DELLINK:
-                self.take(data[32:length])  # struct nlmsghdr, struct ifinfomsg
+            flags, = struct.unpack_from("I", data, 24)  # struct nlmsghdr, struct ifinfomsg
+            self.take(kind, flags, self.parse(data[32:length]))
 
-    def take(self, data):
+    @staticmethod
+    def parse(data):
         attributes = {}
         while len(data) >= 4:
             length, kind = struct.unpack_from("HH", data)
             attributes[kind] = data[4:length]
             data = data[length + 3 & ~3:]
-        if IFLA_STATS64 in attributes:
+        return attributes
+
+    def take(self, kind, flags, attributes):
+        name = attributes.get(IFLA_IFNAME, b"").rstrip(b"\0").decode()
+        if kind == RTM_DELLINK and IFLA_STATS64 in attributes:
             stats = struct.unpack_from("4Q", attributes[IFLA_STATS64])
-            self.heard[attributes[IFLA_IFNAME].rstrip(b"\0").decode()] = stats[1], stats[3]
+            self.last[name] = stats[1], stats[3]
+        # Until its queueing discipline is there the kernel throws packets away behind TC.
+        if kind == RTM_NEWLINK and flags & IFF_RUNNING and \
+                attributes.get(IFLA_QDISC, b"noop\0") != b"noop\0":
+            self.carrying.add(name)
 
-    def wait(self, count):
+    def wait_carrying(self, name):
+        end = time.monotonic() + 5
+        while name not in self.carrying:
+            if time.monotonic() > end:
+                sys.exit(f"{name} never carried")
+            time.sleep(0.001)
+
+    def wait_last(self, count):
         end = time.monotonic() + 20
-        while len(self.heard) < count and time.monotonic() < end:
+        while len(self.last) < count and time.monotonic() < end:
             time.sleep(0.01)
-        return self.heard
-
-
-def wait_running(probe, name):
-    """Until its queueing discipline is there: before, the kernel throws packets away behind TC."""
-    end = time.monotonic() + 5
-    while time.monotonic() < end:
-        try:
-            answer = fcntl.ioctl(probe, SIOCGIFFLAGS, struct.pack("16sH14x", name.encode(), 0))
-            if struct.unpack("16xH14x", answer)[0] & IFF_RUNNING:
-                return
-        except OSError:
-            pass
-        time.sleep(0.001)
-    sys.exit(f"{name} never carried")
+        return self.last
 
 
 def is_answered():
@@ -96,10 +100,10 @@ def send(name, paced):
         while not is_answered() if paced else sent < PACKETS:
             s.sendto(b"x" * 100, ("10.9.0.2", 9))
             sent += 1
-            time.sleep(PAUSE)
+            time.sleep(PAUSE_PACED if paced else PAUSE)
 
 
-def pair(ip, probe, i, space, paced):
+def pair(ip, listener, i, space, paced):
     va = f"vn{i}" if space else f"va{i}"
     if space:  # not by the batch: it would keep the namespace's descriptor, and with it all of it
         for words in (f"link add {va} type veth peer name eth0 netns {space}",
@@ -110,24 +114,24 @@ def pair(ip, probe, i, space, paced):
     # The last of all, so that it carries when the batch is done.
     ip.do(f"addr add 10.9.0.1/24 dev {va}",
           f"neigh replace 10.9.0.2 lladdr 02:00:00:00:00:02 dev {va}", f"link set {va} up")
-    wait_running(probe, va)
+    listener.wait_carrying(va)
     if paced:
         print(va, flush=True)
     send(va, paced)
 
 
 def main():
-    ip, probe, last_words = Ip(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM), LastWords()
+    ip, listener = Ip(), Listener()
     what, count, paced = sys.argv[1], int(sys.argv[2]), "paced" in sys.argv[3:]
     for i in range(count):
         if what == "veths":
-            pair(ip, probe, i, None, paced)
+            pair(ip, listener, i, None, paced)
             ip.do(f"link del va{i}")
         else:
             subprocess.run(["ip", "netns", "add", f"ns{i}"], check=True)
-            pair(ip, probe, i, f"ns{i}", paced)
+            pair(ip, listener, i, f"ns{i}", paced)
             subprocess.run(["ip", "netns", "del", f"ns{i}"], check=True)
-    print(json.dumps(last_words.wait(2 * count if what == "veths" else count)))
+    print(json.dumps(listener.wait_last(2 * count if what == "veths" else count)))
 
 
 main()

@@ -104,7 +104,7 @@ def test_veths(sandbox, start, attach, pace_alone, tmp_path):
 
 
 def test_veths_bracketed(sandbox, start, attach):
-    """Each sends a packet every 4 ms until both ends are attached to, however long that takes here:
+    """Each sends a packet every 20 ms until both ends are attached to, however long that takes here:
     then all are bracketed exactly."""
     tool = start("--attach", attach)
     tool.wait_for("lo")
