@@ -409,10 +409,11 @@ void sockets_status(const struct sockets *s, struct part_status *status)
 			"CPU without cx16)",
 			no_memory);
 	if (s->config.scope && s->config.scope->n_netns > 0 && !netns_cookies_exist())
-		part_degrade(status, PART_DEGRADED,
-			     "processes in other namespaces than scope.netns are named, too, as the "
-			     "other end of a flow: this kernel does not tell where a new socket is "
-			     "(before 5.14)");
+		part_degrade(
+			status, PART_DEGRADED,
+			"processes in other namespaces than scope.netns are named, too, as the "
+			"other end of a flow: this kernel does not tell where a new socket is "
+			"(before 5.14)");
 	if (s->scan == SCAN_NONE)
 		part_degrade(status, PART_DEGRADED,
 			     "connections older than the daemon are not named: iter/task_file was "
