@@ -94,10 +94,13 @@ int accept_fexit(unsigned long long *ctx)
 	struct wire_socket *known;
 	struct sock *sk;
 
-	if (bpf_core_type_exists(struct proto_accept_arg___since_6_10))
+	if (bpf_core_type_exists(struct proto_accept_arg___since_6_10)) {
 		sk = (struct sock *)ctx[2];
-	else
+	} else {
 		sk = (struct sock *)ctx[4];
+		/* Else one load is made of the two, from ctx plus a variable: refused before 7.x. */
+		barrier_var(sk);
+	}
 	/* Only sockets in scope have an entry. */
 	if (!sk)
 		return 0;
