@@ -84,7 +84,8 @@ def test_kill_while_writing(pair, attach):
     """The running step and at most one that was on its way to the disk are lost, and nothing older."""
     sandbox, a, b = pair
     untouched = run("tc", "-n", a, "qdisc", "show")
-    config = {"collectors": {"flows": {"interval": "1s", "attach": attach}}}
+    # Each row of all lives is asked for at once; after fifty kills that is more than the default holds.
+    config = {"collectors": {"flows": {"interval": "1s", "attach": attach}}, "memory": {"limit": "256M"}}
     daemon = Daemon(sandbox, config)
     database = os.path.join(daemon.state, "history.db")
     log = None
