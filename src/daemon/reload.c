@@ -127,7 +127,9 @@ int manager_reload(struct manager *m, void (*done)(void *cookie, int r, const ch
 	sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%llu",
 		   (unsigned long long)(now_ns(CLOCK_MONOTONIC) / NSEC_PER_USEC));
 	r = pipeline_flush(m->pipeline, on_flushed, reload);
-	if (r < 0)
+	if (r < 0) {
+		sd_notify(false, "READY=1"); /* as we were */
 		free(reload);
+	}
 	return r;
 }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The identities that hold at any time, checked against the kernel's own counters."""
 
-from harness import ZERO, add, link_counters, netns_inode
+from harness import ZERO, add, netns_inode
 
 
 def total(rows, *path):
@@ -36,7 +36,7 @@ def check_interface(flows, ns, dev, rx_wire=False, tx_wire=False, rx_omits=0, tx
     """counted + duplicate + before_attach = the interface's counters. wire: the counter has wire
     segments (receive merging behind it, or segmentation before it); omits: bytes of link header per
     packet that the counter leaves out (notes of what TC sees, doc/ARCHITECTURE.md)."""
-    own = flows["own"][ns, dev] if "own" in flows else link_counters(ns, dev)
+    own = flows["own"][ns, dev]
     row = interface(flows, ns, dev)
     assert row["exact"], row
     for side, wire, omits in (("rx", rx_wire, rx_omits), ("tx", tx_wire, tx_omits)):

@@ -51,6 +51,11 @@ def cgroup_mount():
     raise RuntimeError("no cgroup v2 is mounted")
 
 
+def kernel():
+    """The release that runs, to be compared: [6, 18]."""
+    return [int(part) for part in os.uname().release.split(".")[:2]]
+
+
 class Sandbox:
     """Network namespaces, a cgroup, and the processes in them; gone on exit, whatever happens."""
 
@@ -196,6 +201,8 @@ class Daemon:
         with open(self.log, "ab") as log:
             self.log_start = log.tell()
             self.process = subprocess.Popen(argv, stdout=log, stderr=log, env=self.env)
+        # A test that fails between start() and stop() leaves none behind.
+        self.sandbox.processes.append(self.process)
         if wait:
             wait_for("the daemon to be ready", self.is_ready, timeout=60)
         return self
@@ -242,12 +249,12 @@ class Daemon:
         """All flows since the daemon started."""
         return self.ctl_json("flows", "--since", f"@{int(self.started) - 1}", *argv)
 
-    def quiet_flows(self, *links):
+    def quiet_flows(self, *links, options=()):
         """The flows, and as "own" the counters of the links (namespace, device) of the same moment: no
         packet came between them."""
         def answer():
             own = {link: link_counters(*link) for link in links}
-            flows = self.flows()
+            flows = self.flows(*options)
             return {**flows, "own": own} if own == {link: link_counters(*link) for link in links} else None
         return wait_for(f"quiet on {links}", answer)
 

@@ -14,7 +14,7 @@ import pytest
 
 from agent import Agent
 from books import check_interface, check_roles, total
-from harness import BUILD, Daemon, cgroup_mount, netns_inode, quiet, run, wait_for
+from harness import BUILD, Daemon, cgroup_mount, kernel, netns_inode, quiet, run, wait_for
 
 STEP = {"collectors": {"flows": {"interval": "1s"}}}
 SHORT_CONNECTIONS = int(os.environ.get("EBPFOBS_SHORT_CONNECTIONS", "3000"))
@@ -127,7 +127,7 @@ def named(daemon, talk, *places):
 
 def scan_reaches_sockets():
     """Before 5.11 the pass over existing sockets can only note their ports: those without are lost."""
-    return [int(part) for part in os.uname().release.split(".")[:2]] >= [5, 11]
+    return kernel() >= [5, 11]
 
 
 def test_sockets_older_than_the_daemon(pair):

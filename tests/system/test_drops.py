@@ -7,20 +7,16 @@ import pytest
 
 from agent import Agent
 from books import check_roles
-from harness import Daemon, netns_inode, run, wait_for
+from harness import Daemon, kernel, netns_inode, run, wait_for
 
 # In the namespaces of the sandbox whoever owns the packet: what the kernel sends and nobody receives
 # has no owner.
 CONFIG = {"collectors": {"flows": {"interval": "1s"}}, "scope": {"cgroup": []}}
 
 
-def release():
-    return [int(part) for part in run("uname", "-r").split("-")[0].split(".")[:2]]
-
-
 def named(reason):
     """The kernel tells reasons from 5.17 on; all that are asked for here are in 6.1."""
-    return reason if release() >= [6, 1] else "NOT_SPECIFIED"
+    return reason if kernel() >= [6, 1] else "NOT_SPECIFIED"
 
 
 def kernel_has(reason):
@@ -128,7 +124,7 @@ def test_netfilter_rule(watched, chain):
 
 def test_local_drops_have_an_owner(pair):
     """Within a cgroup's scope, too: the socket is asked."""
-    if release() < [5, 11]:
+    if kernel() < [5, 11]:
         pytest.skip("before 5.11 a program on this hook cannot ask for a socket's owner")
     sandbox, a, b = pair
     with Daemon(sandbox, {"collectors": {"flows": {"interval": "1s"}}}) as daemon:

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from books import check_interface, check_roles, interface, total
-from harness import Daemon, netns_inode, offloads, quiet, run, tcp_counters, wait_for
+from harness import Daemon, kernel, netns_inode, offloads, quiet, run, tcp_counters, wait_for
 
 STEP = {"collectors": {"flows": {"interval": "1s"}}}
 
@@ -63,10 +63,6 @@ def test_tcp_is_exact_whatever_is_offloaded(pair, features, attach):
             peer = tcp_flow(flows, a if ns == b else b, 5201)
             assert wire_packets(peer, "rx") == sent, flows["untracked_by"]
             assert sum(r["tcp"]["retransmits"] for r in rows) == now["RetransSegs"] - old["RetransSegs"]
-
-
-def kernel():
-    return [int(part) for part in run("uname", "-r").split("-")[0].split(".")[:2]]
 
 
 def wire_packets(rows, direction):

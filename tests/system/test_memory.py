@@ -8,7 +8,7 @@ import threading
 import time
 
 from books import check_interface, check_roles, total
-from harness import Daemon, netns_inode, quiet, run
+from harness import Daemon, kernel, netns_inode, quiet, run
 
 LONG = bool(os.environ.get("EBPFOBS_LONG"))
 FLOWS = 100000 if LONG else 20000
@@ -17,7 +17,7 @@ STEPS = 4 if LONG else 3
 LIMIT = 16 << 20
 
 # Before, the kernel's figure for a map is what it would take if it were full.
-KERNEL_TELLS = tuple(map(int, os.uname().release.split(".")[:2])) >= (6, 4)
+KERNEL_TELLS = kernel() >= [6, 4]
 
 # Sends to as many addresses as there are flows, in several processes, again in each step: an address
 # of its own is what makes a row large. A few thousandths of a second of rest, so that the receiver's
@@ -143,7 +143,7 @@ def test_limit_holds(pair):
         with Meter(daemon) as meter, Client(daemon) as first, Client(daemon) as second:
             flood(sandbox, a, interval)
             quiet(a, "eth0")
-        flows = daemon.flows("--limit", "0")
+        flows = daemon.quiet_flows((a, "eth0"), (b, "eth0"), options=("--limit", "0"))
         status = daemon.status()
         print(f"{meter.looks} looks; at most", *map(mib, meter.worst), "by its own meter",
               *map(mib, meter.worst_own), "(together, anonymous, BPF)")

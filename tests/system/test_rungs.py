@@ -8,7 +8,7 @@ import os
 import pytest
 
 from books import check_interface, check_roles
-from harness import Daemon, netns_inode
+from harness import Daemon, kernel, netns_inode
 
 
 def part_of(daemon):
@@ -81,7 +81,7 @@ def test_who_accepted(pair, hooks, record_property):
 @pytest.mark.parametrize("attach", ["tcx", "tc"])
 def test_attach(pair, attach, record_property):
     sandbox = pair[0]
-    if attach == "tcx" and not has_tcx():
+    if attach == "tcx" and kernel() < [6, 6]:
         with Daemon(sandbox, {"collectors": {"flows": {"attach": "tcx"}}}) as daemon:
             part = part_of(daemon)
         assert part["state"] != "on" and "tcx" in part["reason"].lower()
@@ -89,16 +89,6 @@ def test_attach(pair, attach, record_property):
     _, part = observe(pair, flows={"attach": attach})
     record_property("rung", f"{attach}: {part['rung']}")
     assert {"tcx": "tcx", "tc": "clsact"}[attach] in part["rung"].split(" + ")
-
-
-def kernel():
-    with open("/proc/sys/kernel/osrelease", encoding="ascii") as f:
-        return [int(part) for part in f.read().split("-")[0].split(".")[:2]]
-
-
-def has_tcx():
-    """TCX is from Linux 6.6."""
-    return kernel() >= [6, 6]
 
 
 def is_granted(hooks):

@@ -51,6 +51,7 @@ struct sockets {
 	size_t n_links, n_accept_links;
 	bool creation; /* the cgroup programs are attached everywhere in scope */
 	bool scanned;
+	bool names_strangers; /* the kernel tells no namespace of a new socket (before 5.14) */
 	char load_error[256]; /* why not, if skel is NULL */
 	char refusal[PART_REASON_LEN];
 	char creation_error[256];
@@ -281,6 +282,7 @@ int sockets_new(const struct sockets_config *config, struct sockets **ret)
 	if (!s)
 		return -ENOMEM;
 	s->config = *config;
+	s->names_strangers = config->scope && config->scope->n_netns > 0 && !netns_cookies_exist();
 	*ret = s;
 	r = load(s);
 	if (r < 0)
@@ -408,7 +410,7 @@ void sockets_status(const struct sockets *s, struct part_status *status)
 			"note that says whose they are (net.core.optmem_max; on Linux 7 also a "
 			"CPU without cx16)",
 			no_memory);
-	if (s->config.scope && s->config.scope->n_netns > 0 && !netns_cookies_exist())
+	if (s->names_strangers)
 		part_degrade(
 			status, PART_DEGRADED,
 			"processes in other namespaces than scope.netns are named, too, as the "
