@@ -304,9 +304,12 @@ def test_reload_applies(pair):
         daemon.process.send_signal(signal.SIGHUP)
         wait_for("the reload", lambda: "configuration reloaded" in daemon.read_log())
         assert "ebpfobs_build_info" in run("curl", "-sS", f"http://127.0.0.1:{port}/metrics")
-        now = time.time()
-        time.sleep(1.5)
-        fresh = daemon.ctl_json("flows", "--since", f"@{now}")
+        # The step in which the reload was has both: it is asked for what came behind it.
+        def step_began():
+            return daemon.status()["store"]["running_since_ns"] / 1e9
+        reloaded = step_began()
+        began = wait_for("the next step", lambda: step_began() > reloaded and step_began())
+        fresh = daemon.ctl_json("flows", "--since", f"@{began + 0.001}")
         assert {i["netns"] for i in fresh["interfaces"]} == {netns_inode(b)}
         daemon.document["exporters"]["prometheus"]["listen"] = ""
         daemon.write_config(daemon.document)
