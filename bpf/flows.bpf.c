@@ -17,6 +17,7 @@
  * - No helper that reads kernel memory is used: loads under lockdown=confidentiality.
  */
 #include "wire/flows.h"
+#include "lib/front.h"
 #include "lib/interfaces.h"
 #include "lib/kernel.h"
 #include "lib/key.h"
@@ -409,22 +410,23 @@ static __noinline int attribute(struct __sk_buff *skb, struct wire_flow *flow,
 	/* From a wire no skb brings a socket; over a veth the SYN-ACK does not, but others will. */
 	if (hook == WIRE_INGRESS)
 		settled = attribute_receiver(skb, flow, key, sender) && (settled || !skb->sk);
-	flow->tries[hook]++;
-	if (settled || flow->tries[hook] >= TRIES_MAX)
-		flow->settled[hook] = 1;
+	flow->traffic.tries[hook]++;
+	if (settled || flow->traffic.tries[hook] >= TRIES_MAX)
+		flow->traffic.settled[hook] = 1;
 	return has_owner(flow);
 }
 
 /* A retransmit is counted in the flow that reads it first: the socket remembers how many were. */
-static __noinline int retransmits_add(struct bpf_sock *sk, struct wire_flow *flow, __u32 total)
+static __noinline int retransmits_add(struct bpf_sock *sk, struct wire_traffic *traffic,
+				      __u32 total)
 {
 	struct wire_socket *known;
 
-	if (!sk || !flow)
+	if (!sk || !traffic)
 		return 0;
 	known = bpf_sk_storage_get(&sockets, sk, NULL, 0);
 	if (known && total != known->retransmits) {
-		__sync_fetch_and_add(&flow->retransmits, total - known->retransmits);
+		__sync_fetch_and_add(&traffic->retransmits, total - known->retransmits);
 		known->retransmits = total;
 	}
 	return 0;
@@ -432,7 +434,8 @@ static __noinline int retransmits_add(struct bpf_sock *sk, struct wire_flow *flo
 
 /* Reads round trip time and retransmits from the sender's socket: at each packet, because a
  * connection may end without another one (the kernel counts a retransmit before it sends it). */
-static __always_inline void tcp_health(struct __sk_buff *skb, struct wire_flow *flow, __u32 sender)
+static __always_inline void tcp_health(struct __sk_buff *skb, struct wire_traffic *traffic,
+				       __u32 sender)
 {
 	struct bpf_sock *sk = skb->sk;
 	struct bpf_tcp_sock *tcp;
@@ -447,12 +450,12 @@ static __always_inline void tcp_health(struct __sk_buff *skb, struct wire_flow *
 	if (!tcp)
 		return;
 	if (tcp->srtt_us)
-		flow->rtt_us = tcp->srtt_us >> 3;
+		traffic->rtt_us = tcp->srtt_us >> 3;
 	total = tcp->total_retrans;
-	if (flow->retransmits_read[sender] == (__u16)total)
+	if (traffic->retransmits_read[sender] == (__u16)total)
 		return;
-	flow->retransmits_read[sender] = total;
-	retransmits_add(sk, flow, total);
+	traffic->retransmits_read[sender] = total;
+	retransmits_add(sk, traffic, total);
 }
 
 static __always_inline void *table_lookup(__u32 epoch, const struct wire_flow_key *key)
@@ -536,7 +539,7 @@ static __always_inline struct wire_flow *flow_begin(struct __sk_buff *skb,
 		return NULL;
 	__builtin_memset(flow, 0, sizeof(*flow));
 	flow->first_ns = bpf_ktime_get_ns();
-	flow->first_sender = seen->sender;
+	flow->traffic.first_sender = seen->sender;
 	if (!attribute(skb, flow, key, seen->hook | seen->sender << 1) && settings.scope_by_owner) {
 		if (seen->counts)
 			untracked_count(interface, WIRE_UNTRACKED_FILTERED, seen);
@@ -546,27 +549,79 @@ static __always_inline struct wire_flow *flow_begin(struct __sk_buff *skb,
 		return table_lookup(seen->epoch, key);
 	if (!seen->counts)
 		return NULL;
-	count_here(&flow->sent[seen->sender & 1], &seen->weight);
+	count_here(&flow->traffic.sent[seen->sender & 1], &seen->weight);
 	if (!overflow_send(key, flow, seen->epoch))
 		untracked_count(interface, WIRE_UNTRACKED_MAP_FULL, seen);
 	return NULL;
 }
 
-static __always_inline void flow_update(struct __sk_buff *skb, struct wire_flow *flow,
+/* The flow has been settled: the next packets of this CPU need not look for it in the table. */
+static __noinline int front_offer(struct wire_front_flow *place, const struct wire_flow_key *key,
+				  const struct wire_traffic *traffic, __u32 epoch)
+{
+	struct wire_flow *flow;
+
+	if (!place || !key || !traffic)
+		return 0;
+	if (!front_is(place, key, epoch)) {
+		if (!front_gives_up(place, epoch))
+			return 0;
+		if (place->epoch == epoch) {
+			flow = table_lookup(epoch, &place->key);
+			if (flow)
+				front_add(&flow->traffic, &place->traffic);
+		}
+		__builtin_memset(place, 0, sizeof(*place));
+		place->key = *key;
+		place->epoch = epoch;
+		place->credit = FRONT_CREDIT;
+	}
+	place->traffic.settled[0] = traffic->settled[0];
+	place->traffic.settled[1] = traffic->settled[1];
+	return 0;
+}
+
+/* All of this is right on memory that other CPUs write, too. */
+static __always_inline void traffic_add(struct __sk_buff *skb, struct wire_traffic *traffic,
 					const struct packet *packet, const struct sighting *seen)
 {
 	__u32 sender = seen->sender & 1;
 	__u8 flags = packet->tcp_flags;
 
 	if (seen->counts)
-		count_atomic(&flow->sent[sender], &seen->weight);
+		count_atomic(&traffic->sent[sender], &seen->weight);
 	if (packet->protocol != IPPROTO_TCP)
 		return;
-	if ((flow->tcp_flags[sender] | flags) != flow->tcp_flags[sender])
-		flow->tcp_flags[sender] |= flags;
+	if ((traffic->tcp_flags[sender] | flags) != traffic->tcp_flags[sender])
+		traffic->tcp_flags[sender] |= flags;
 	if (flags & TCP_RST && seen->counts)
-		__sync_fetch_and_add(&flow->resets, 1);
-	tcp_health(skb, flow, sender);
+		__sync_fetch_and_add(&traffic->resets, 1);
+	tcp_health(skb, traffic, sender);
+}
+
+/* Where the packet is to be counted, or NULL with the packet accounted. */
+static __always_inline struct wire_traffic *traffic_of(struct __sk_buff *skb,
+						       const struct wire_interface *interface,
+						       const struct wire_flow_key *key,
+						       const struct sighting *seen)
+{
+	struct wire_front_flow *place = front_place(key, seen->epoch);
+	struct wire_flow *flow;
+
+	if (place && front_is(place, key, seen->epoch) && place->traffic.settled[seen->hook & 1]) {
+		place->credit = FRONT_CREDIT;
+		return &place->traffic;
+	}
+	flow = table_lookup(seen->epoch, key);
+	if (!flow)
+		flow = flow_begin(skb, interface, key, seen);
+	else if (!flow->traffic.settled[seen->hook & 1])
+		attribute(skb, flow, key, seen->hook | seen->sender << 1);
+	if (!flow)
+		return NULL;
+	if (flow->traffic.settled[seen->hook & 1])
+		front_offer(place, key, &flow->traffic, seen->epoch);
+	return &flow->traffic;
 }
 
 /*
@@ -640,7 +695,7 @@ static __always_inline int see(struct __sk_buff *skb, __u32 hook)
 	struct packet packet __attribute__((aligned(8)));
 	struct wire_interface_count *sums;
 	struct wire_interface *interface;
-	struct wire_flow *flow;
+	struct wire_traffic *traffic;
 	struct sighting seen;
 	__u32 slot = skb->tc_classid, index, begin = 0;
 	int reason;
@@ -674,13 +729,9 @@ static __always_inline int see(struct __sk_buff *skb, __u32 hook)
 		return VERDICT_NEXT;
 
 	seen.sender = key_fill(&key, &packet, interface->netns, interface->role);
-	flow = table_lookup(seen.epoch, &key);
-	if (!flow)
-		flow = flow_begin(skb, interface, &key, &seen);
-	else if (!flow->settled[hook])
-		attribute(skb, flow, &key, hook | seen.sender << 1);
-	if (flow)
-		flow_update(skb, flow, &packet, &seen);
+	traffic = traffic_of(skb, interface, &key, &seen);
+	if (traffic)
+		traffic_add(skb, traffic, &packet, &seen);
 	return VERDICT_NEXT;
 }
 

@@ -82,22 +82,50 @@ enum wire_hook {
 	WIRE_EGRESS,
 };
 
-struct wire_flow {
+/* What the packets of a flow change. */
+struct wire_traffic {
 	struct wire_count sent[2];
-	struct wire_owner end[2];
-	__u64 first_ns; /* CLOCK_MONOTONIC, of the first packet in this step */
 	__u32 rtt_us; /* smoothed, as the local socket has it; the last one read */
 	__u32 retransmits; /* segments, of sockets of this host */
 	__u32 resets; /* packets with RST */
+	/* By sending end: its socket's total of retransmits when it was last read, the lower half. */
+	__u16 retransmits_read[2];
 	__u8 tcp_flags[2]; /* set of all flags that the end sent */
-	__u8 settled[2]; /* by enum wire_hook: nothing more to look up there */
+	__u8 settled[2]; /* by enum wire_hook: nothing more to look up about the owners there */
 	__u8 tries[2]; /* by enum wire_hook: look-ups made */
 	__u8 first_sender; /* end that sent the first packet of this step */
 	__u8 unused;
-	/* By sending end: its socket's total of retransmits when it was last read, the lower half. */
-	__u16 retransmits_read[2];
+};
+_Static_assert(sizeof(struct wire_traffic) == 88, "wire_traffic");
+
+struct wire_flow {
+	struct wire_traffic traffic;
+	struct wire_owner end[2];
+	__u64 first_ns; /* CLOCK_MONOTONIC, of the first packet in this step */
 };
 _Static_assert(sizeof(struct wire_flow) == 160, "wire_flow");
+
+/*
+ * In front of the table each CPU has a few flows at hand, because a look-up in the table is more than
+ * half of a packet's price. They are flows of the table that have been settled; what they count here
+ * is on top of what the table has, and is added to it when another flow takes the place, or by the
+ * drain. One such set for even and one for odd epochs.
+ */
+#define WIRE_FRONT_FLOWS_BITS 6
+#define WIRE_FRONT_FLOWS (1 << WIRE_FRONT_FLOWS_BITS)
+
+struct wire_front_flow {
+	struct wire_flow_key key;
+	struct wire_traffic traffic;
+	__u32 epoch; /* of another epoch: free */
+	__u32 credit; /* packets of other flows that it outlives without one of its own */
+};
+_Static_assert(sizeof(struct wire_front_flow) == 136, "wire_front_flow");
+
+struct wire_front {
+	struct wire_front_flow flows[WIRE_FRONT_FLOWS];
+};
+_Static_assert(sizeof(struct wire_front) == 136 * WIRE_FRONT_FLOWS, "wire_front");
 
 /* An attached interface, by slot. */
 struct wire_interface {

@@ -149,7 +149,7 @@ static struct result take(void)
 		add(&result.counted, &interface.counted[hook]);
 	for (size_t i = 0; i < drain.n_flows; i++)
 		for (int end = 0; end < 2; end++)
-			add(&booked, &drain.flows[i].flow.sent[end]);
+			add(&booked, &drain.flows[i].flow.traffic.sent[end]);
 	for (size_t i = 0; i < n; i++) {
 		slots_untracked_delta(slots, &keys[i], drain.epoch, &drain.untracked[i], added);
 		for (int hook = 0; hook < 2; hook++) {
@@ -223,12 +223,12 @@ static void both_directions_are_one_flow(void **state)
 	take();
 	f = expect_flow(IPPROTO_TCP, 40000, 80);
 	a = ipv4_of(&f->key, 0) == A ? 0 : 1;
-	assert_int_equal(f->flow.sent[a].skbs, 1);
-	assert_int_equal(f->flow.sent[!a].skbs, 2);
-	assert_int_equal(f->flow.sent[!a].bytes, 2 * back.size);
-	assert_int_equal(f->flow.first_sender, a);
-	assert_int_equal(f->flow.tcp_flags[a], SYN);
-	assert_int_equal(f->flow.tcp_flags[!a], ACK);
+	assert_int_equal(f->flow.traffic.sent[a].skbs, 1);
+	assert_int_equal(f->flow.traffic.sent[!a].skbs, 2);
+	assert_int_equal(f->flow.traffic.sent[!a].bytes, 2 * back.size);
+	assert_int_equal(f->flow.traffic.first_sender, a);
+	assert_int_equal(f->flow.traffic.tcp_flags[a], SYN);
+	assert_int_equal(f->flow.traffic.tcp_flags[!a], ACK);
 }
 
 static void ipv4_options_are_skipped(void **state)
@@ -467,6 +467,93 @@ static void full_table_uses_the_ring_first(void **state)
 	assert_int_equal(result.untracked[WIRE_UNTRACKED_MAP_FULL].skbs, 15);
 }
 
+/* Packets that the running epoch counted in front of its table, and how many flows those are of. */
+static uint64_t front_skbs(size_t *ret_flows)
+{
+	struct wire_front *cpus = calloc(libbpf_num_possible_cpus(), sizeof(*cpus));
+	uint32_t parity = settings()->epoch & 1;
+	uint64_t skbs = 0;
+
+	assert_non_null(cpus);
+	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(skel->maps.front), &parity, cpus), 0);
+	*ret_flows = 0;
+	for (int cpu = 0; cpu < libbpf_num_possible_cpus(); cpu++)
+		for (int i = 0; i < WIRE_FRONT_FLOWS; i++) {
+			const struct wire_front_flow *f = &cpus[cpu].flows[i];
+
+			if (f->epoch != settings()->epoch)
+				continue;
+			skbs += f->traffic.sent[0].skbs + f->traffic.sent[1].skbs;
+			*ret_flows += 1;
+		}
+	free(cpus);
+	return skbs;
+}
+
+/* One flow of which nobody is known (settled after eight look-ups), in three epochs. */
+static void busy_flow_is_counted_in_front(void **state)
+{
+	struct frame there = tcp4(A, B, 40000, 80, SYN, 0), back = tcp4(B, A, 80, 40000, ACK, 10);
+	const struct drained_flow *f;
+	size_t flows;
+	int a;
+
+	for (int epoch = 0; epoch < 3; epoch++) {
+		for (int i = 0; i < 100; i++) {
+			send_packet(&there, TC_EGRESS);
+			send_packet(&back, TC_INGRESS);
+		}
+		assert_true(front_skbs(&flows) > 150);
+		assert_true(flows >= 1 && flows <= (size_t)libbpf_num_possible_cpus());
+		take();
+		f = expect_flow(IPPROTO_TCP, 40000, 80);
+		a = ipv4_of(&f->key, 0) == A ? 0 : 1;
+		assert_int_equal(f->flow.traffic.sent[a].skbs, 100);
+		assert_int_equal(f->flow.traffic.sent[a].bytes, 100 * there.size);
+		assert_int_equal(f->flow.traffic.sent[!a].skbs, 100);
+		assert_int_equal(f->flow.traffic.sent[!a].bytes, 100 * back.size);
+		assert_int_equal(f->flow.traffic.tcp_flags[a], SYN);
+		assert_int_equal(f->flow.traffic.tcp_flags[!a], ACK);
+	}
+}
+
+/* Five times as many flows as places, each with its own number of packets, all mixed. */
+static void flows_take_turns_in_front(void **state)
+{
+	enum { FLOWS = 5 * WIRE_FRONT_FLOWS };
+	unsigned left = 0, sent[FLOWS] = { 0 }, seed = 1, i, from;
+	struct frame packet;
+	size_t flows;
+
+	for (i = 0; i < FLOWS; i++)
+		left += i % 40;
+	while (left) {
+		i = rand_r(&seed) % FLOWS;
+		if (sent[i] == i % 40)
+			continue;
+		/* In bursts, so that a place is taken, used, and given up. */
+		for (unsigned burst = rand_r(&seed) % 20; burst && sent[i] < i % 40; burst--) {
+			packet = tcp4(A, B, 1000 + i, 80, ACK, i);
+			send_packet(&packet, sent[i] & 1 ? TC_EGRESS : TC_INGRESS);
+			sent[i]++;
+			left--;
+		}
+	}
+	assert_true(front_skbs(&flows) > 0 && flows > WIRE_FRONT_FLOWS / 2);
+	take();
+	assert_int_equal(drain.n_flows, FLOWS - FLOWS / 40);
+	for (size_t n = 0; n < drain.n_flows; n++) {
+		const struct wire_flow_key *key = &drain.flows[n].key;
+		const struct wire_traffic *t = &drain.flows[n].flow.traffic;
+
+		from = key->port[0] == 80 ? 1 : 0;
+		i = key->port[from] - 1000;
+		assert_int_equal(t->sent[from].skbs, i % 40);
+		assert_int_equal(t->sent[from].bytes, (uint64_t)(i % 40) * (54 + i));
+		assert_int_equal(t->sent[!from].skbs, 0);
+	}
+}
+
 static void unwanted_protocols_are_untracked(void **state)
 {
 	struct frame f = tcp4(A, B, 1, 2, ACK, 0);
@@ -600,6 +687,8 @@ int main(void)
 		cmocka_unit_test_setup(gso_is_undone, reset),
 		cmocka_unit_test_setup(full_table_goes_to_untracked, reset),
 		cmocka_unit_test_setup(full_table_uses_the_ring_first, reset),
+		cmocka_unit_test_setup(busy_flow_is_counted_in_front, reset),
+		cmocka_unit_test_setup(flows_take_turns_in_front, reset),
 		cmocka_unit_test_setup(unwanted_protocols_are_untracked, reset),
 		cmocka_unit_test_setup(out_of_scope_is_filtered, reset),
 		cmocka_unit_test_setup(inner_flow_of_tunnels, reset),

@@ -77,7 +77,7 @@ static bool is_over(const struct connection *c)
 /* The same ports again, for a new connection. */
 static bool is_reopened(const struct connection *c, const struct wire_flow *flow)
 {
-	return is_over(c) && (flow->tcp_flags[0] | flow->tcp_flags[1]) & FLAG_SYN;
+	return is_over(c) && (flow->traffic.tcp_flags[0] | flow->traffic.tcp_flags[1]) & FLAG_SYN;
 }
 
 static void merge_owner(struct wire_owner *known, const struct wire_owner *seen)
@@ -110,11 +110,11 @@ struct connection *connections_update(struct connections *connections,
 		c = &without;
 	}
 	if (is_new || is_reopened(c, flow)) {
-		*c = (struct connection){ .first_sender = flow->first_sender };
+		*c = (struct connection){ .first_sender = flow->traffic.first_sender };
 	}
 	for (int end = 0; end < 2; end++) {
 		merge_owner(&c->end[end], &flow->end[end]);
-		c->tcp_flags[end] |= flow->tcp_flags[end];
+		c->tcp_flags[end] |= flow->traffic.tcp_flags[end];
 	}
 	c->last_ns = now;
 	return c;

@@ -16,6 +16,7 @@
 
 #include "bpf/flows.skel.h"
 #include "collect/flows/drops.h"
+#include "collect/flows/front.h"
 
 #define BATCH 1024 /* flows per system call */
 
@@ -72,10 +73,13 @@ static int take_flows(struct flows_drain *d)
 	struct bpf_map *map = d->epoch & 1 ? d->skel->maps.flows_odd : d->skel->maps.flows_even;
 	_cleanup_free_ struct wire_flow_key *keys = NULL;
 	_cleanup_free_ struct wire_flow *flows = NULL;
+	_cleanup_(front_free_p) struct front *front = NULL;
 	uint32_t in, out, size = BATCH, n;
 	bool first = true;
-	int r;
+	int r = front_read(bpf_map__fd(d->skel->maps.front), d->epoch, &front);
 
+	if (r < 0)
+		return r;
 	for (;;) {
 		if (!keys)
 			keys = calloc(size, sizeof(*keys));
@@ -96,6 +100,7 @@ static int take_flows(struct flows_drain *d)
 			continue;
 		}
 		r = r < 0 && errno == ENOENT;
+		front_complete(front, keys, flows, n);
 		keep(d, keys, flows, n);
 		if (r)
 			return 0;

@@ -164,10 +164,11 @@ static void fill_end(struct endpoint *e, const struct wire_flow_key *key,
 static void fill_tcp(struct flow_tcp *tcp, const struct drained_flow *drained,
 		     const struct connection *c)
 {
-	tcp->rtt_us = drained->flow.rtt_us;
-	tcp->retransmits = drained->flow.retransmits;
-	tcp->resets = drained->flow.resets > UINT16_MAX ? UINT16_MAX : drained->flow.resets;
-	tcp->flags = drained->flow.tcp_flags[0] | drained->flow.tcp_flags[1];
+	tcp->rtt_us = drained->flow.traffic.rtt_us;
+	tcp->retransmits = drained->flow.traffic.retransmits;
+	tcp->resets = drained->flow.traffic.resets > UINT16_MAX ? UINT16_MAX
+								: drained->flow.traffic.resets;
+	tcp->flags = drained->flow.traffic.tcp_flags[0] | drained->flow.traffic.tcp_flags[1];
 	tcp->state = connection_tcp_state(c);
 }
 
@@ -206,8 +207,8 @@ void record_from_flow(const struct record_context *context, const struct drained
 	fill_end(&flow->peer, key, c, !c->local);
 	flow->unowned = cause_of(context, key, &c->end[c->local], &flow->local.address);
 	flow->side = side_of(key, c, flow->unowned);
-	flow->tx = flow_count_from_wire(&drained->flow.sent[c->local]);
-	flow->rx = flow_count_from_wire(&drained->flow.sent[!c->local]);
+	flow->tx = flow_count_from_wire(&drained->flow.traffic.sent[c->local]);
+	flow->rx = flow_count_from_wire(&drained->flow.traffic.sent[!c->local]);
 	if (key->protocol == IPPROTO_TCP)
 		fill_tcp(&flow->tcp, drained, c);
 }

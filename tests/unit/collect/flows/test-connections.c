@@ -38,7 +38,7 @@ static struct connection *step(struct connections *connections, uint16_t port, u
 			       uint8_t flags1, uint64_t now)
 {
 	const struct wire_flow_key key = key_of(IPPROTO_TCP, port);
-	const struct wire_flow flow = { .tcp_flags = { flags0, flags1 } };
+	const struct wire_flow flow = { .traffic.tcp_flags = { flags0, flags1 } };
 
 	return connections_update(connections, &key, &flow, now);
 }
@@ -100,7 +100,8 @@ static void test_a_life_in_steps(void **state)
 static void test_reopened(void **state)
 {
 	const struct wire_flow_key key = key_of(IPPROTO_TCP, 1000);
-	struct wire_flow flow = { .first_sender = 1, .tcp_flags = { SYN | ACK, SYN } };
+	struct wire_flow flow = { .traffic = { .first_sender = 1,
+					       .tcp_flags = { SYN | ACK, SYN } } };
 	struct connections *connections = new_connections(10);
 	struct connection *c;
 

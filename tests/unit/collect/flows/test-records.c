@@ -98,7 +98,7 @@ static void test_local_by_address(void **state)
 	/* A socket that came along through a veth changes nothing. */
 	f.flow.end[1].kind = WIRE_OWNER_PROCESS;
 	assert_int_equal(local_of(&f), 0);
-	f.flow.first_sender = 1;
+	f.flow.traffic.first_sender = 1;
 	assert_int_equal(local_of(&f), 0);
 	f = flow_between(IPPROTO_TCP, THERE, HERE);
 	assert_int_equal(local_of(&f), 1);
@@ -129,9 +129,9 @@ static void test_local_otherwise(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
 		struct drained_flow f = flow_between(IPPROTO_TCP, pairs[i][0], pairs[i][1]);
 
-		f.flow.first_sender = 1;
+		f.flow.traffic.first_sender = 1;
 		assert_int_equal(local_of(&f), 1); /* the one that spoke first */
-		f.flow.tcp_flags[0] = SYN;
+		f.flow.traffic.tcp_flags[0] = SYN;
 		assert_int_equal(local_of(&f), 0); /* the client */
 		f.flow.end[1].kind = WIRE_OWNER_LISTENER;
 		assert_int_equal(local_of(&f), 1); /* the one that somebody owns */
@@ -284,7 +284,7 @@ static void test_sides(void **state)
 		f = flow_between(cases[i].protocol, HERE, THERE);
 		for (int end = 0; end < 2; end++) {
 			f.flow.end[end].side = cases[i].side[end];
-			f.flow.tcp_flags[end] = cases[i].flags[end];
+			f.flow.traffic.tcp_flags[end] = cases[i].flags[end];
 		}
 		assert_int_equal(flow_of(&scanned, &f).side, cases[i].expected);
 	}
@@ -298,16 +298,16 @@ static void test_fields(void **state)
 	struct flow flow;
 
 	f.key.role_flags = WIRE_ROLE_BRIDGE | WIRE_KEY_INNER;
-	f.flow.sent[0] = (struct wire_count){ 1, 100, 2, 20 };
-	f.flow.sent[1] = (struct wire_count){ 3, 300, 4, 40 };
+	f.flow.traffic.sent[0] = (struct wire_count){ 1, 100, 2, 20 };
+	f.flow.traffic.sent[1] = (struct wire_count){ 3, 300, 4, 40 };
 	f.flow.end[1] =
 		(struct wire_owner){ .kind = WIRE_OWNER_PROCESS, .tgid = 7, .cgroup_id = 8 };
 	memset(f.flow.end[1].comm, 'x', sizeof(f.flow.end[1].comm)); /* not terminated */
-	f.flow.tcp_flags[0] = ACK;
-	f.flow.tcp_flags[1] = ACK | RST;
-	f.flow.rtt_us = 9;
-	f.flow.retransmits = 10;
-	f.flow.resets = 70000;
+	f.flow.traffic.tcp_flags[0] = ACK;
+	f.flow.traffic.tcp_flags[1] = ACK | RST;
+	f.flow.traffic.rtt_us = 9;
+	f.flow.traffic.retransmits = 10;
+	f.flow.traffic.resets = 70000;
 	flow = flow_of(&scanned, &f);
 	assert_true(flow.netns == NETNS && flow.role == FLOW_ROLE_BRIDGE);
 	assert_true(flow.inner && !flow.fragment && !flow.other);
