@@ -12,7 +12,7 @@ import socket
 import subprocess
 
 import pytest
-from harness import CTL, Daemon, run, wait_for
+from harness import CTL, Daemon, netns_inode, run, wait_for
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 COUNT = {"skbs", "bytes", "packets", "bytes_wire"}
@@ -23,6 +23,7 @@ def observed(pair):
     """The daemon, and one HTTP request from a to b of which it knows."""
     sandbox, a, b = pair
     with Daemon(sandbox, {"scope": {"cgroup": []}}) as daemon:
+        daemon.wait_attached([(netns_inode(ns), "eth0") for ns in (a, b)])
         sandbox.start(b, "/usr/bin/python3", "-m", "http.server", "8000")
         sandbox.wait_listening(b, 8000)
         sandbox.run(a, "curl", "-sS", "-o", "/dev/null", "http://10.77.0.2:8000/")
