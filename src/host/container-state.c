@@ -19,10 +19,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 
 #include "base/json.h"
+#include "base/open.h"
 #include "base/util.h"
 
 /* --- one file ------------------------------------------------------------------------------ */
@@ -210,31 +209,6 @@ static const struct source user_sources[] = {
 	  ".local/share/containers/storage/overlay-containers/volatile-containers.json" },
 };
 
-/* Opens path below root, which is / for every link on the way. */
-static int open_below(int root, const char *path, int flags, unsigned resolve)
-{
-	struct open_how how = {
-		.flags = (unsigned)flags | O_CLOEXEC,
-		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | resolve,
-	};
-	long fd = syscall(SYS_openat2, root, path, &how, sizeof(how));
-
-	return fd < 0 ? -errno : (int)fd;
-}
-
-/* Non-blocking, for the file may be a FIFO until fstat() says that it is not. */
-static int open_regular(int root, const char *path, unsigned resolve)
-{
-	_cleanup_close_ int fd = open_below(root, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, resolve);
-	struct stat st;
-
-	if (fd < 0)
-		return fd;
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	return S_ISREG(st.st_mode) ? TAKE_FD(fd) : -EINVAL;
-}
-
 /* Reads a byte more than container_state_parse() takes, so that it sees what is too big. */
 static int read_all(int fd, char **ret, size_t *ret_size)
 {
@@ -266,7 +240,7 @@ static int read_source(int root, const struct source *source, unsigned resolve, 
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 	snprintf(path, sizeof(path), source->path, id);
 #pragma GCC diagnostic pop
-	fd = open_regular(root, path, resolve);
+	fd = open_regular_in_root(root, path, resolve);
 	if (fd < 0)
 		return fd;
 	r = read_all(fd, &text, &size);
@@ -292,7 +266,7 @@ static int read_sources(int root, const struct source *sources, size_t n, unsign
 /* A directory, from /etc/passwd alone: name services may ask the network and take their time. */
 static int open_home(int root, uid_t owner)
 {
-	_cleanup_close_ int fd = open_regular(root, "etc/passwd", 0);
+	_cleanup_close_ int fd = open_regular_in_root(root, "etc/passwd", 0);
 	_cleanup_fclose_ FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
 	struct passwd entry, *found;
 	char buf[4096];
@@ -302,7 +276,7 @@ static int open_home(int root, uid_t owner)
 	fd = -EBADF; /* the stream's */
 	while (fgetpwent_r(file, &entry, buf, sizeof(buf), &found) == 0)
 		if (entry.pw_uid == owner)
-			return open_below(root, entry.pw_dir, O_PATH | O_DIRECTORY, 0);
+			return open_in_root(root, entry.pw_dir, O_PATH | O_DIRECTORY, 0);
 	return -ENOENT;
 }
 

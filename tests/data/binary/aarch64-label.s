@@ -1,0 +1,10 @@
+	.text
+	.global handmade
+	.type handmade, %function
+handmade:
+	ldr x0, =0x123456789abcdef0
+	ret
+	.ltorg
+label:
+	nop
+	ret
