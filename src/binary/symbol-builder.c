@@ -27,6 +27,7 @@ struct range {
 };
 
 struct symbol_builder {
+	size_t max, max_names;
 	struct entry *entries;
 	size_t n, size;
 	char *names;
@@ -39,10 +40,16 @@ struct symbol_builder {
 	size_t n_ranges;
 };
 
-int symbol_builder_new(struct symbol_builder **ret)
+int symbol_builder_new(size_t max, size_t max_names, struct symbol_builder **ret)
 {
-	*ret = calloc(1, sizeof(**ret));
-	return *ret ? 0 : -ENOMEM;
+	struct symbol_builder *b = calloc(1, sizeof(*b));
+
+	if (!b)
+		return -ENOMEM;
+	b->max = MIN(max, (size_t)SYMBOLS_MAX);
+	b->max_names = MIN(max_names, (size_t)SYMBOL_NAMES_MAX);
+	*ret = b;
+	return 0;
 }
 
 struct symbol_builder *symbol_builder_free(struct symbol_builder *b)
@@ -106,7 +113,7 @@ int symbol_builder_add(struct symbol_builder *b, const struct symbol *symbol)
 		return 0;
 	length -= cut;
 	b->counts.seen++;
-	if (b->n == SYMBOLS_MAX || b->names_n + length + 1 > SYMBOL_NAMES_MAX) {
+	if (b->n == b->max || b->names_n + length + 1 > b->max_names) {
 		b->counts.over++;
 		return 0;
 	}

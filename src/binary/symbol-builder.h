@@ -28,7 +28,9 @@ struct symbol {
 
 struct symbol_builder;
 
-int symbol_builder_new(struct symbol_builder **ret);
+/* For at most max symbols, whose names take max_names bytes: SYMBOLS_MAX and SYMBOL_NAMES_MAX, or less
+ * where memory is dear. */
+int symbol_builder_new(size_t max, size_t max_names, struct symbol_builder **ret);
 struct symbol_builder *symbol_builder_free(struct symbol_builder *b); /* takes NULL, returns NULL */
 
 /* Adds one. -ENOMEM alone; what is beyond a limit or has no name is counted or ignored. */

@@ -34,7 +34,7 @@
 struct symbol_counts {
 	uint64_t seen;
 	uint64_t hidden; /* aliases, and what others cover */
-	uint64_t over; /* beyond SYMBOLS_MAX or SYMBOL_NAMES_MAX */
+	uint64_t over; /* beyond the builder's limits */
 	uint64_t cut; /* of those shown or hidden: names that were longer than SYMBOL_NAME_MAX */
 };
 

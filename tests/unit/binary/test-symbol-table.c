@@ -22,7 +22,7 @@ static struct symbol_table *build(const struct symbol *symbols, size_t n)
 	_cleanup_symbol_builder_ struct symbol_builder *b = NULL;
 	struct symbol_table *table = NULL;
 
-	assert_int_equal(symbol_builder_new(&b), 0);
+	assert_int_equal(symbol_builder_new(SYMBOLS_MAX, SYMBOL_NAMES_MAX, &b), 0);
 	for (size_t i = 0; i < n; i++)
 		assert_int_equal(symbol_builder_add(b, &symbols[i]), 0);
 	assert_int_equal(symbol_builder_finish(b, &table), 0);

@@ -26,7 +26,7 @@ static struct symbol_table *table_of(int fd, int *ret_failed)
 	struct symbol_table *table = NULL;
 
 	assert_int_equal(elf_file_open(fd, &elf), 0);
-	assert_int_equal(symbol_builder_new(&b), 0);
+	assert_int_equal(symbol_builder_new(SYMBOLS_MAX, SYMBOL_NAMES_MAX, &b), 0);
 	*ret_failed = symbols_elf_add(elf, b);
 	assert_int_equal(symbol_builder_finish(b, &table), 0);
 	return table;
