@@ -18,10 +18,10 @@ struct {
 	__type(value, struct wire_scope);
 } scope SEC(".maps");
 
+/* Preallocated: before 6.1 a program on perf events may use no other hash map. */
 struct scope_map {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, WIRE_SCOPE_MAX);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, __u64);
 	__type(value, __u8);
 };
