@@ -15,6 +15,7 @@
 #define ETH_P_TEB 0x6558
 #else
 #include <linux/bpf.h>
+#include <linux/bpf_perf_event.h>
 #include <linux/if_ether.h>
 #include <linux/in.h>
 #include <linux/in6.h>
@@ -128,7 +129,14 @@ struct nsproxy {
 	struct net *net_ns;
 };
 
+struct mm_struct {
+	unsigned long exec_vm; /* pages of executable mappings */
+};
+
 struct task_struct {
+	void *stack;
+	unsigned int flags;
+	struct mm_struct *mm;
 	int pid;
 	int tgid;
 	char comm[16];
