@@ -83,14 +83,12 @@ static uint64_t text_end(const struct cfi_input *input, uint64_t address)
 	return 0;
 }
 
-/* Rows end at w->last. Beyond padding there is no rule, up to begin. */
-static int tell_gap(struct walk *w, uint64_t begin)
+/* Behind the rows so far there is no rule. */
+static int tell_end(struct walk *w)
 {
 	static const struct wire_unwind_rule none;
 
-	if (w->last == 0 || begin - w->last <= CFI_GAP_MAX)
-		return 0;
-	return w->row(w->userdata, w->last, &none);
+	return w->last > 0 ? w->row(w->userdata, w->last, &none) : 0;
 }
 
 static int tell_fde(struct walk *w, const struct listed *at, uint64_t next)
@@ -113,9 +111,11 @@ static int tell_fde(struct walk *w, const struct listed *at, uint64_t next)
 	end = MIN(end, next);
 	if (fde.size < end - fde.begin)
 		end = fde.begin + fde.size;
-	r = tell_gap(w, fde.begin);
-	if (r < 0)
-		return r;
+	if (fde.begin - w->last > CFI_GAP_MAX) {
+		r = tell_end(w);
+		if (r < 0)
+			return r;
+	}
 	w->last = end;
 	return cfi_execute(reader, cie, &fde, end, w->row, w->userdata, &w->counts);
 }
@@ -131,7 +131,7 @@ static int tell_all(struct walk *w)
 			w->counts.unknown[CFI_UNKNOWN_OVERLAP]++;
 		r = tell_fde(w, &list[i], next < n ? list[next].begin : UINT64_MAX);
 	}
-	return r < 0 ? r : tell_gap(w, UINT64_MAX);
+	return r < 0 ? r : tell_end(w);
 }
 
 int cfi_walk(const struct cfi_input *input, cfi_row *row, void *userdata,

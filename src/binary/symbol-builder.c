@@ -11,6 +11,9 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "binary/array.h"
+
+#define NAMES_MIN ((size_t)4096) /* bytes, to begin with */
 
 struct entry {
 	uint64_t start, end; /* end == start: reaches to the next, at most to .reach */
@@ -28,8 +31,7 @@ struct range {
 
 struct symbol_builder {
 	size_t max, max_names;
-	struct entry *entries;
-	size_t n, size;
+	struct array entries;
 	char *names;
 	size_t names_n, names_size;
 	struct symbol_counts counts;
@@ -55,7 +57,7 @@ int symbol_builder_new(size_t max, size_t max_names, struct symbol_builder **ret
 struct symbol_builder *symbol_builder_free(struct symbol_builder *b)
 {
 	if (b) {
-		free(b->entries);
+		array_done(&b->entries);
 		free(b->names);
 		free(b->heap);
 		free(b->ranges);
@@ -64,30 +66,25 @@ struct symbol_builder *symbol_builder_free(struct symbol_builder *b)
 	return NULL;
 }
 
-/* Makes room for more elements after the first n of array; *size is what it holds. */
-static int grow(void **array, size_t *size, size_t element, size_t n, size_t more)
+static struct entry *entry_at(const struct symbol_builder *b, size_t i)
 {
-	size_t wanted = *size ? *size : 256;
-	void *grown;
-
-	if (n + more <= *size)
-		return 0;
-	while (wanted < n + more)
-		wanted *= 2;
-	grown = realloc(*array, wanted * element);
-	if (!grown)
-		return -ENOMEM;
-	*array = grown;
-	*size = wanted;
-	return 0;
+	return (struct entry *)b->entries.data + i;
 }
 
 static int copy_name(struct symbol_builder *b, const char *name, size_t length, uint32_t *ret)
 {
-	int r = grow((void **)&b->names, &b->names_size, 1, b->names_n, length + 1);
+	size_t size = b->names_size ? b->names_size : NAMES_MIN;
+	char *grown;
 
-	if (r < 0)
-		return r;
+	while (size < b->names_n + length + 1)
+		size *= 2;
+	if (size != b->names_size) {
+		grown = realloc(b->names, size);
+		if (!grown)
+			return -ENOMEM;
+		b->names = grown;
+		b->names_size = size;
+	}
 	memcpy(b->names + b->names_n, name, length);
 	b->names[b->names_n + length] = '\0';
 	*ret = (uint32_t)b->names_n;
@@ -106,23 +103,26 @@ int symbol_builder_add(struct symbol_builder *b, const struct symbol *symbol)
 {
 	size_t length = strnlen(symbol->name, SYMBOL_NAME_MAX + 1);
 	bool cut = length > SYMBOL_NAME_MAX;
-	uint32_t name = 0;
+	struct entry *entry;
+	uint32_t name;
 	int r;
 
 	if (length == 0)
 		return 0;
 	length -= cut;
 	b->counts.seen++;
-	if (b->n == b->max || b->names_n + length + 1 > b->max_names) {
+	if (b->entries.n == b->max || b->names_n + length + 1 > b->max_names) {
 		b->counts.over++;
 		return 0;
 	}
-	r = grow((void **)&b->entries, &b->size, sizeof(*b->entries), b->n, 1);
-	r = r ?: copy_name(b, symbol->name, length, &name);
+	r = copy_name(b, symbol->name, length, &name);
 	if (r < 0)
 		return r;
+	entry = array_add(&b->entries, sizeof(*entry));
+	if (!entry)
+		return -ENOMEM;
 	b->counts.cut += cut;
-	b->entries[b->n++] = (struct entry){
+	*entry = (struct entry){
 		.start = symbol->start,
 		.end = end_after(symbol->start, symbol->size, symbol->into),
 		.reach = symbol->reach,
@@ -153,11 +153,11 @@ static void end_open_ones(struct symbol_builder *b)
 {
 	uint64_t next = UINT64_MAX; /* the next start that is greater */
 
-	for (size_t i = b->n; i-- > 0;) {
-		struct entry *e = &b->entries[i];
+	for (size_t i = b->entries.n; i-- > 0;) {
+		struct entry *e = entry_at(b, i);
 
-		if (i + 1 < b->n && b->entries[i + 1].start > e->start)
-			next = b->entries[i + 1].start;
+		if (i + 1 < b->entries.n && entry_at(b, i + 1)->start > e->start)
+			next = entry_at(b, i + 1)->start;
 		if (e->end == e->start)
 			e->end = end_of_open(e, next);
 	}
@@ -240,20 +240,20 @@ static void sweep(struct symbol_builder *b)
 	for (;;) {
 		while (b->heap_n > 0 && b->heap[0]->end <= here)
 			heap_pop(b);
-		if (b->heap_n == 0 && i == b->n)
+		if (b->heap_n == 0 && i == b->entries.n)
 			return;
 		if (b->heap_n == 0)
-			here = b->entries[i].start;
-		for (; i < b->n && b->entries[i].start == here; i++)
-			if (b->entries[i].end > here)
-				heap_push(b, &b->entries[i]);
+			here = entry_at(b, i)->start;
+		for (; i < b->entries.n && entry_at(b, i)->start == here; i++)
+			if (entry_at(b, i)->end > here)
+				heap_push(b, entry_at(b, i));
 		if (b->heap_n == 0)
 			continue;
 		end = b->heap[0]->end;
 		if (end <= here)
 			continue;
-		if (i < b->n)
-			end = MIN(end, b->entries[i].start);
+		if (i < b->entries.n)
+			end = MIN(end, entry_at(b, i)->start);
 		emit(b, here, end, b->heap[0]);
 		here = end;
 	}
@@ -264,8 +264,8 @@ static uint64_t place_names(struct symbol_builder *b)
 {
 	uint64_t size = 0;
 
-	for (size_t i = 0; i < b->n; i++) {
-		struct entry *e = &b->entries[i];
+	for (size_t i = 0; i < b->entries.n; i++) {
+		struct entry *e = entry_at(b, i);
 
 		if (!e->shown) {
 			b->counts.hidden++;
@@ -279,9 +279,9 @@ static uint64_t place_names(struct symbol_builder *b)
 
 static void write_names(const struct symbol_builder *b, char *text)
 {
-	for (size_t i = 0; i < b->n; i++)
-		if (b->entries[i].shown)
-			strcpy(text + b->entries[i].new_name, b->names + b->entries[i].name);
+	for (size_t i = 0; i < b->entries.n; i++)
+		if (entry_at(b, i)->shown)
+			strcpy(text + entry_at(b, i)->new_name, b->names + entry_at(b, i)->name);
 }
 
 static void write_ranges(const struct symbol_builder *b, struct symbol_image *image)
@@ -331,12 +331,12 @@ static int write_image(struct symbol_builder *b, struct symbol_table **ret)
 
 int symbol_builder_finish(struct symbol_builder *b, struct symbol_table **ret)
 {
-	b->heap = calloc(b->n + 1, sizeof(struct entry *));
-	b->ranges = calloc(2 * b->n + 1, sizeof(*b->ranges));
+	b->heap = calloc(b->entries.n + 1, sizeof(struct entry *));
+	b->ranges = calloc(2 * (size_t)b->entries.n + 1, sizeof(*b->ranges));
 	if (!b->heap || !b->ranges)
 		return -ENOMEM;
-	if (b->n > 0)
-		qsort(b->entries, b->n, sizeof(*b->entries), by_start);
+	if (b->entries.n > 0)
+		qsort(b->entries.data, b->entries.n, sizeof(struct entry), by_start);
 	end_open_ones(b);
 	sweep(b);
 	return write_image(b, ret);

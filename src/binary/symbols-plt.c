@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "binary/load.h"
 
 #define BTI_C 0xd503245f
 #define ADRP_X16 0x90000010 /* adrp x16, ... */
@@ -124,20 +125,12 @@ static const char *name_of(const struct plt *plt, uint64_t slot)
 		       : NULL;
 }
 
-static uint32_t read_u32(const uint8_t *p)
-{
-	uint32_t word;
-
-	memcpy(&word, p, sizeof(word));
-	return word;
-}
-
 /* ff 25 disp32: jmp *disp(%rip), anywhere in the entry. */
 static bool slot_x86_64(const uint8_t *code, size_t size, uint64_t address, uint64_t *ret)
 {
 	for (size_t i = 0; i + 6 <= size; i++)
 		if (code[i] == 0xff && code[i + 1] == 0x25) {
-			*ret = address + i + 6 + (uint64_t)(int32_t)read_u32(code + i + 2);
+			*ret = address + i + 6 + (uint64_t)(int32_t)load_u32(code + i + 2);
 			return true;
 		}
 	return false;
@@ -146,7 +139,7 @@ static bool slot_x86_64(const uint8_t *code, size_t size, uint64_t address, uint
 /* The number of pages is signed and in two pieces; the offset is in units of 8 bytes. */
 static bool slot_aarch64(const uint8_t *code, uint64_t address, uint64_t *ret)
 {
-	uint32_t adrp = read_u32(code), ldr = read_u32(code + 4);
+	uint32_t adrp = load_u32(code), ldr = load_u32(code + 4);
 	uint64_t pages = (adrp >> 5 & 0x7ffff) << 2 | (adrp >> 29 & 3);
 
 	if ((adrp & 0x9f00001f) != ADRP_X16 || (ldr & 0xffc003ff) != LDR_X17_X16)
@@ -198,7 +191,7 @@ static int add_aarch64(const struct plt *plt, const struct elf_section *section,
 			.reach = section->addr + size,
 		};
 
-		if (at >= 4 && read_u32(code + at - 4) == BTI_C)
+		if (at >= 4 && load_u32(code + at - 4) == BTI_C)
 			symbol.start -= 4;
 		if (slot_aarch64(code + at, section->addr + at, &slot))
 			r = add_entry(plt, slot, &symbol);

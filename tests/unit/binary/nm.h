@@ -35,10 +35,11 @@ static inline bool nm_parse(char *line, struct nm_symbol *ret)
 	char *version;
 
 	ret->size = 0;
-	if (sscanf(line, "%" SCNx64 " %" SCNx64 " %c %239s", &ret->address, &ret->size, &ret->type,
-		   ret->name) != 4) {
+	if (sscanf(line, "%" SCNx64 " %" SCNx64 " %c %239[^\n]", &ret->address, &ret->size,
+		   &ret->type, ret->name) != 4) {
 		ret->size = 0;
-		if (sscanf(line, "%" SCNx64 " %c %239s", &ret->address, &ret->type, ret->name) != 3)
+		if (sscanf(line, "%" SCNx64 " %c %239[^\n]", &ret->address, &ret->type,
+			   ret->name) != 3)
 			return false;
 	}
 	version = strchr(ret->name, '@');
