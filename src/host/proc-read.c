@@ -228,20 +228,29 @@ int proc_scan(const struct host_roots *roots, const struct scope *scope, struct 
 	return 0;
 }
 
-int proc_read_exe(const struct host_roots *roots, pid_t pid, uint64_t start_tick, char **ret)
+int proc_open(const struct host_roots *roots, pid_t pid, uint64_t start_tick)
 {
-	char path[PATH_MAX], exe[PATH_MAX], *copy;
 	_cleanup_close_ int dir = -EBADF;
+	char path[PATH_MAX];
 	struct proc_task task;
-	int r;
 
 	snprintf(path, sizeof(path), "%s/%d", roots->proc, pid);
-	/* As long as this is open, it is this process and not the next one with its pid. */
 	dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
 		return -ESRCH;
 	if (read_stat(dir, &task) < 0 || (start_tick && task.start_tick != start_tick))
 		return -ESRCH;
+	return TAKE_FD(dir);
+}
+
+int proc_read_exe(const struct host_roots *roots, pid_t pid, uint64_t start_tick, char **ret)
+{
+	_cleanup_close_ int dir = proc_open(roots, pid, start_tick);
+	char exe[PATH_MAX], *copy;
+	int r;
+
+	if (dir < 0)
+		return dir;
 	r = read_exe(dir, exe);
 	if (r < 0)
 		return r;

@@ -35,6 +35,13 @@ int proc_check(const struct host_roots *roots);
  * the executable's path if scope asks for paths. */
 int proc_scan(const struct host_roots *roots, const struct scope *scope, struct proc_scan *ret);
 
+/*
+ * The directory in /proc of the process that started at start_tick (0: whichever has the pid), as a
+ * descriptor of the caller's. It is of this process alone: nothing below it can be opened any more
+ * when the process has gone, even if its pid is used again. -ESRCH: it is gone.
+ */
+int proc_open(const struct host_roots *roots, pid_t pid, uint64_t start_tick);
+
 /* The executable's path of the process that started at start_tick; the caller frees it. -ESRCH:
  * that process is gone; -ENOENT: it has none (a kernel thread). */
 int proc_read_exe(const struct host_roots *roots, pid_t pid, uint64_t start_tick, char **ret);
