@@ -10,8 +10,8 @@
 
 #include "base/cleanup.h"
 #include "base/hashmap.h"
+#include "base/pool.h"
 #include "model/record.h"
-#include "store/pool.h"
 
 #define TABLE_ROWS_DEFAULT 100000 /* flows; flows.max_flows has the same default */
 #define TABLE_OTHERS_MAX 4096 /* "other" rows: (netns, role, protocol) */

@@ -4,7 +4,7 @@
  * strings are entered by a 64-bit hash, and strings of one hash form a chain: a stranger who
  * provokes collisions makes us slower, not wrong. The hash is seeded all the same.
  */
-#include "store/pool.h"
+#include "base/pool.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -20,8 +20,6 @@ struct pool {
 	unsigned char *things;
 	size_t room; /* things that the array has room for */
 };
-
-DEFINE_CLEANUP(struct pool *, pool_free)
 
 int pool_new(size_t size, size_t limit, struct pool **ret)
 {
@@ -115,8 +113,6 @@ struct string_pool {
 	size_t n, room, limit, text_bytes;
 	uint64_t seed;
 };
-
-DEFINE_CLEANUP(struct string_pool *, string_pool_free)
 
 int string_pool_new(size_t limit, struct string_pool **ret)
 {

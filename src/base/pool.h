@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/cleanup.h"
+
 /* Things of one size, compared as bytes (so without padding). */
 struct pool;
 
@@ -31,3 +33,6 @@ size_t string_pool_size(const struct string_pool *pool);
 size_t string_pool_bytes(const struct string_pool *pool);
 int string_pool_number(struct string_pool *pool, const char *s, bool add, uint32_t *ret);
 const char *string_pool_get(const struct string_pool *pool, uint32_t number);
+
+DEFINE_CLEANUP(struct pool *, pool_free)
+DEFINE_CLEANUP(struct string_pool *, string_pool_free)
