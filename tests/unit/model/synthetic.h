@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Profiles for tests, from stacks as text. */
+#pragma once
+
+#include "model/profile.h"
+
+/* The frames of a stack from the root on, joined with ";". A frame is "NAME@MODULE:LINE", each part but
+ * the "@" optional; without a name it is not symbolized. What is inlined follows after "|". Its address
+ * comes from the text, so that the same frame is the same location, and its file is "NAME.c". */
+void synthetic_add(struct profile *profile, const char *stack, uint64_t samples, uint64_t value,
+		   const struct profile_labels *labels);
+
+/* Every 1 s weighs 10 ms; from 2026-11-20 17:00:00 UTC, 60 s. */
+struct profile *synthetic_new(void);
+/* comm, pid, tid (= pid) and cpu; the workload is the unit "COMM.service". */
+struct profile_labels synthetic_labels(struct profile *profile, const char *comm, int pid, int cpu);
