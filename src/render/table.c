@@ -335,6 +335,22 @@ static char *cut_text(const char *text, unsigned width, bool keep_port, bool utf
 	return cut;
 }
 
+unsigned text_print_cut(const char *text, unsigned width, const struct text_look *look, FILE *out)
+{
+	locale_t own, before = begin_utf8(&own);
+	_cleanup_free_ char *cut = NULL;
+	unsigned used = width_of(text, SIZE_MAX);
+
+	if (width > 0 && used > width) {
+		cut = cut_text(text, width, false, look->utf8);
+		text = cut ? cut : "";
+		used = width_of(text, SIZE_MAX);
+	}
+	fputs(text, out);
+	end_utf8(own, before);
+	return used;
+}
+
 /* Writes text into the column's width; what does not fit is cut. */
 static void print_cell(struct line *line, const char *text, enum text_style style,
 		       const struct text_table_column *column, unsigned width)

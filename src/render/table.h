@@ -59,6 +59,9 @@ const char *text_style_end(enum text_style style, const struct text_look *look);
 
 /* Columns that a UTF-8 text takes on a terminal. */
 unsigned text_width(const char *text);
+/* Writes text, escaped already, into at most width columns (0: no limit), cut with an ellipsis; returns
+ * how many it took. */
+unsigned text_print_cut(const char *text, unsigned width, const struct text_look *look, FILE *out);
 
 static inline void text_table_free_p(struct text_table **table)
 {
