@@ -12,6 +12,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <gnu/libc-version.h>
 #include <sys/mman.h>
 
 #include "base/util.h"
@@ -58,7 +59,7 @@ static const char *libc_path(void)
 {
 	static Dl_info info;
 
-	assert_true(dladdr((void *)(uintptr_t)printf, &info) != 0);
+	assert_true(dladdr((void *)(uintptr_t)gnu_get_libc_version, &info) != 0);
 	return info.dli_fname;
 }
 
@@ -204,7 +205,7 @@ static void test_mini_debug_info(void **state)
 	whole = read_symbols(path[0]);
 	stripped = read_symbols(path[1]);
 	packed = read_symbols(path[2]);
-	assert_true(symbol_table_size(stripped) < symbol_table_size(whole) / 2);
+	assert_true(symbol_table_size(stripped) + 50 < symbol_table_size(whole));
 	assert_true(nm_assert_covered(&nm, packed) > 50);
 	assert_known(&nm, packed);
 	for (size_t i = 0; i < nm.n; i++)
