@@ -36,17 +36,17 @@ struct figures {
 	struct unwind_header header;
 	uint64_t bytes;
 	uint64_t ns; /* the fastest of ROUNDS */
-	uint64_t peak; /* bytes of anonymous memory */
+	int64_t peak; /* bytes of anonymous memory */
 };
 
-static uint64_t status_bytes(const char *field)
+static int64_t status_bytes(const char *field)
 {
 	_cleanup_fclose_ FILE *f = fopen("/proc/self/status", "re");
 	char line[256];
 
 	while (f && fgets(line, sizeof(line), f))
 		if (has_prefix(line, field))
-			return strtoull(line + strlen(field), NULL, 10) << 10;
+			return strtoll(line + strlen(field), NULL, 10) << 10;
 	return 0;
 }
 
@@ -80,7 +80,7 @@ static int child(const char *path, int fd)
 		r = build(path, &figures);
 	if (r < 0)
 		return -r;
-	figures.peak = status_bytes("VmHWM:") - status_bytes("RssFile:");
+	figures.peak = MAX(0, status_bytes("VmHWM:") - status_bytes("RssFile:"));
 	return write(fd, &figures, sizeof(figures)) == sizeof(figures) ? 0 : EIO;
 }
 

@@ -47,7 +47,7 @@ static int list_section(struct walk *w, unsigned section)
 	struct cfi_entry entry;
 	int r = 0;
 
-	while (r == 0 && cfi_next_entry(reader, &offset, &entry)) {
+	while (r == 0 && offset < reader->section.size && cfi_next_entry(reader, &offset, &entry)) {
 		const struct cfi_cie *cie;
 		struct cfi_fde fde;
 

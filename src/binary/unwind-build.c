@@ -209,7 +209,7 @@ static void find_entry(struct builder *b, const struct elf_file *elf)
 	for (size_t i = 0; i < elf->n_text; i++) {
 		const struct elf_segment *text = &elf->text[i];
 
-		if (elf->entry - text->vaddr < text->size) {
+		if (elf->entry > 0 && elf->entry - text->vaddr < text->size) {
 			b->entry = elf->entry;
 			b->entry_end = MIN(text->vaddr + text->size, elf->entry + ENTRY_MAX);
 		}

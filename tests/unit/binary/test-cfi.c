@@ -11,6 +11,7 @@
 #include <cmocka.h>
 #include <elf.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "binary/cfi.h"
 #include "cfi-image.h"
@@ -529,6 +530,41 @@ static void test_both(void **state)
 	assert_string_equal(text.at, ENTRY "1010 sp+80 same c-8\n1020 unknown\n");
 }
 
+/* What GCC wrote; 0x1000 is added to each address. The frame of `large` is out of reach for a rule. */
+static void test_gcc_aarch64(void **state)
+{
+	struct cfi_input input = { .machine = EM_AARCH64, .text = &text_segment, .n_text = 1 };
+	struct cfi_counts counts;
+	struct text text = {};
+	uint8_t bytes[1024];
+	char path[4096];
+	size_t n;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/tests/data/eh_frame/aarch64-gcc",
+		 getenv("top_srcdir") ?: "..");
+	f = fopen(path, "re");
+	assert_non_null(f);
+	n = fread(bytes, 1, sizeof(bytes), f);
+	fclose(f);
+	assert_int_equal(bytes[0], 1);
+	input.eh_frame = (struct cfi_section){ bytes + 1, n - 1, 0x1570 };
+	assert_int_equal(cfi_walk(&input, say_row, &text, &counts), 0);
+	assert_string_equal(text.at,
+			    "13d0 sp+0 same same\n13e0 sp+0 same same\n13e4 sp+0 same same\n"
+			    "13e8 sp+32 c-32 c-24\n13f0 sp+32 c-32 c-24\n141c sp+0 same same\n"
+			    "1420 sp+0 same same\n1424 sp+0 same same\n1428 sp+0 same same\n"
+			    "142c sp+32 c-32 c-24\n1434 fp+32 c-32 c-24\n1438 fp+32 c-32 c-24\n"
+			    "1470 sp+0 same same\n1474 sp+0 same same\n1480 sp+0 same same\n"
+			    "1484 sp+0 same same\n1488 sp+416 same same\n148c sp+70048 same same\n"
+			    "1490 unknown\n1498 unknown\n14a4 unknown\n14cc sp+70048 same same\n"
+			    "14d0 sp+69632 same same\n14d4 sp+0 same same\n14d8 sp+0 same same\n"
+			    "14e0 sp+0 same same\n14e4 sp+0 same same\n14e8 sp+48 c-48 c-40\n"
+			    "14f0 sp+48 c-48 c-40\n1500 sp+48 c-48 c-40\n1524 sp+48 c-48 c-40\n"
+			    "1530 sp+0 same same\n1534 sp+0 same same\n1538 unknown\n");
+	assert_int_equal(counts.unknown[CFI_UNKNOWN_RA], 3);
+}
+
 /* Entries that lead nowhere end the section or cost themselves. */
 static void test_bad_entries(void **state)
 {
@@ -576,6 +612,7 @@ int main(void)
 		cmocka_unit_test(test_wide_eh_frame),
 		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_both),
+		cmocka_unit_test(test_gcc_aarch64),
 		cmocka_unit_test(test_bad_entries),
 	};
 

@@ -20,6 +20,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
 
 #include "base/cleanup.h"
 #include "base/util.h"
@@ -28,11 +30,20 @@
 #define LIBRARIES "/usr/lib/x86_64-linux-gnu/"
 #define STACK_MAX 16
 
-enum { FP = 6, SP = 7, RA = 16 }; /* x86-64 */
+/* DWARF's numbers of the registers that matter. */
+static const struct numbers {
+	uint64_t sp, fp, ra, pc;
+} x86_64 = { 7, 6, 16, 16 }, aarch64 = { 31, 29, 30, 32 };
+static const struct numbers *number;
 
 static const char *const usual[] = {
-	"/proc/self/exe",	LIBRARIES "libc.so.6",	       LIBRARIES "libcrypto.so.3",
-	LIBRARIES "libdw.so.1", "/lib64/ld-linux-x86-64.so.2", "/usr/bin/bash",
+	"/proc/self/exe",
+	LIBRARIES "libc.so.6",
+	LIBRARIES "libcrypto.so.3",
+	LIBRARIES "libdw.so.1",
+	"/lib64/ld-linux-x86-64.so.2",
+	"/usr/bin/bash",
+	"/usr/aarch64-linux-gnu/lib/libc.so.6", /* Debian's libc6-arm64-cross */
 };
 
 /* A caller's frame as one of the two sees it. */
@@ -57,16 +68,17 @@ static uint64_t memory(uint64_t address)
 	return hash(address + 1);
 }
 
-static uint64_t reg(uint64_t pc, uint64_t number)
+static uint64_t reg(uint64_t pc, uint64_t n)
 {
-	return number == RA ? pc : hash(~number);
+	return n == number->pc ? pc : hash(~n);
 }
 
 /* What our rule says. */
 
 static uint64_t rule_cfa(const struct wire_unwind_rule *rule, uint64_t pc)
 {
-	uint64_t sp = reg(pc, SP), fp = reg(pc, FP), offset = (uint64_t)rule->cfa_offset;
+	uint64_t sp = reg(pc, number->sp), fp = reg(pc, number->fp),
+		 offset = (uint64_t)rule->cfa_offset;
 	uint64_t inner = (uint64_t)rule->deref_offset;
 
 	switch (rule->cfa) {
@@ -89,11 +101,11 @@ static uint64_t rule_cfa(const struct wire_unwind_rule *rule, uint64_t pc)
 	return 0;
 }
 
-static uint64_t rule_saved(uint8_t where, int16_t offset, uint64_t cfa, uint64_t pc)
+static uint64_t rule_saved(uint64_t n, uint8_t where, int16_t offset, uint64_t cfa, uint64_t pc)
 {
 	if (where == WIRE_SAVED_SAME)
-		return reg(pc, FP);
-	return memory((where == WIRE_SAVED_CFA ? cfa : reg(pc, FP)) + (uint64_t)offset);
+		return reg(pc, n);
+	return memory((where == WIRE_SAVED_CFA ? cfa : reg(pc, number->fp)) + (uint64_t)offset);
 }
 
 static struct caller apply_rule(const struct wire_unwind_rule *rule, uint64_t pc)
@@ -101,16 +113,16 @@ static struct caller apply_rule(const struct wire_unwind_rule *rule, uint64_t pc
 	struct caller caller = { .cfa = rule_cfa(rule, pc) };
 
 	if (rule->cfa == WIRE_CFA_SIGNAL) {
-		caller.ra = memory(reg(pc, SP) + 168);
-		caller.fp = memory(reg(pc, SP) + 120);
+		caller.ra = memory(reg(pc, number->sp) + 168);
+		caller.fp = memory(reg(pc, number->sp) + 120);
 		return caller;
 	}
 	caller.root = rule->ra == WIRE_SAVED_UNDEFINED;
 	caller.lost_fp = rule->fp == WIRE_SAVED_UNDEFINED;
 	if (!caller.root)
-		caller.ra = rule_saved(rule->ra, rule->ra_offset, caller.cfa, pc);
+		caller.ra = rule_saved(number->ra, rule->ra, rule->ra_offset, caller.cfa, pc);
 	if (!caller.lost_fp)
-		caller.fp = rule_saved(rule->fp, rule->fp_offset, caller.cfa, pc);
+		caller.fp = rule_saved(number->fp, rule->fp, rule->fp_offset, caller.cfa, pc);
 	return caller;
 }
 
@@ -182,18 +194,19 @@ static uint64_t run_operations(const Dwarf_Op *ops, size_t n, uint64_t pc, uint6
 }
 
 /* False: undefined. */
-static bool oracle_saved(Dwarf_Frame *frame, int number, uint64_t pc, uint64_t cfa, uint64_t *ret)
+static bool oracle_saved(Dwarf_Frame *frame, uint64_t which, uint64_t pc, uint64_t cfa,
+			 uint64_t *ret)
 {
 	Dwarf_Op mem[3], *ops;
 	bool is_value;
 	uint64_t n;
 	size_t count;
 
-	assert_int_equal(dwarf_frame_register(frame, number, mem, &ops, &count), 0);
+	assert_int_equal(dwarf_frame_register(frame, (int)which, mem, &ops, &count), 0);
 	if (count == 0 && ops)
 		return false;
 	if (count == 0) {
-		*ret = reg(pc, (uint64_t)number);
+		*ret = reg(pc, which);
 		return true;
 	}
 	n = run_operations(ops, count, pc, cfa, &is_value);
@@ -210,8 +223,8 @@ static struct caller ask_oracle(Dwarf_Frame *frame, uint64_t pc)
 
 	assert_int_equal(dwarf_frame_cfa(frame, &ops, &n), 0);
 	caller.cfa = run_operations(ops, n, pc, 0, &is_value);
-	caller.root = !oracle_saved(frame, RA, pc, caller.cfa, &caller.ra);
-	caller.lost_fp = !oracle_saved(frame, FP, pc, caller.cfa, &caller.fp);
+	caller.root = !oracle_saved(frame, number->ra, pc, caller.cfa, &caller.ra);
+	caller.lost_fp = !oracle_saved(frame, number->fp, pc, caller.cfa, &caller.fp);
 	return caller;
 }
 
@@ -306,30 +319,51 @@ static void check_sections(const struct unwind_table *table, const struct elf_fi
 	elf_end(libelf);
 }
 
-static void check_file(const char *path)
+/* fd is closed. */
+static void check_fd(const char *name, int fd)
 {
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	_cleanup_close_ int closed = fd;
 	_cleanup_elf_ struct elf_file *elf = NULL;
 	_cleanup_free_ void *bytes = NULL;
 	struct unwind_table table;
 	struct share share = {};
 	size_t size;
 
-	if (fd < 0) {
-		print_message("%s: %s\n", path, strerror(errno));
-		return;
-	}
 	assert_int_equal(elf_file_open(fd, &elf), 0);
+	number = elf->machine == EM_X86_64 ? &x86_64 : &aarch64;
 	assert_int_equal(unwind_table_build(elf, &bytes, &size), 0);
 	assert_int_equal(unwind_table_open(bytes, size, &table), 0);
 	check_sections(&table, elf, &share);
 	print_message("%s: %" PRIu64 " rows, %.3f%% known, frame pointer lost in %" PRIu64
 		      ", %" PRIu64 " addresses disagree\n",
-		      path, share.rows, 100. * (double)share.known / (double)share.rows,
+		      name, share.rows, 100. * (double)share.known / (double)share.rows,
 		      share.lost_fp, share.wrong);
-	assert_true(share.rows > 100);
+	assert_true(share.rows > 10);
 	assert_true((double)share.known >= 0.995 * (double)share.rows);
 	assert_int_equal(share.wrong, 0);
+}
+
+static void check_file(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		print_message("%s: %s\n", path, strerror(errno));
+	else
+		check_fd(path, fd);
+}
+
+/* The kernel's own, which is a file nowhere; its section headers are at its end. */
+static void test_vdso(void **state)
+{
+	const Elf64_Ehdr *h = (const void *)getauxval(AT_SYSINFO_EHDR);
+	int fd = memfd_create("vdso", MFD_CLOEXEC);
+	size_t size;
+
+	assert_non_null(h);
+	size = h->e_shoff + h->e_shnum * sizeof(Elf64_Shdr);
+	assert_int_equal(write(fd, h, size), (ssize_t)size);
+	check_fd("vDSO", fd);
 }
 
 static void test_usual(void **state)
@@ -340,7 +374,8 @@ static void test_usual(void **state)
 
 int main(int argc, char **argv)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_usual) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_usual),
+					    cmocka_unit_test(test_vdso) };
 
 	for (int i = 1; i < argc; i++)
 		check_file(argv[i]);
