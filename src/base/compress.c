@@ -6,8 +6,10 @@
 #include "base/compress.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <lzma.h>
 #include <stdlib.h>
+#include <zlib.h>
 
 #include "base/cleanup.h"
 #include "base/util.h"
@@ -85,4 +87,74 @@ int xz_decompress(const void *data, size_t size, size_t max, uint8_t **ret, size
 uint32_t crc32_add(uint32_t crc, const void *data, size_t size)
 {
 	return lzma_crc32(data, size, crc);
+}
+
+#define GZIP_PIECE ((size_t)16 << 10)
+
+struct gzip {
+	z_stream stream;
+	FILE *out;
+	uint8_t buf[GZIP_PIECE];
+};
+
+int gzip_new(FILE *out, struct gzip **ret)
+{
+	/* 15 bits of window, the most, and 16 more for the header of gzip instead of zlib's own. */
+	const int window = 15 + 16, memory = 8;
+	struct gzip *gzip = calloc(1, sizeof(*gzip));
+
+	if (!gzip)
+		return -ENOMEM;
+	if (deflateInit2(&gzip->stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, window, memory,
+			 Z_DEFAULT_STRATEGY) != Z_OK) {
+		free(gzip);
+		return -ENOMEM;
+	}
+	gzip->out = out;
+	*ret = gzip;
+	return 0;
+}
+
+struct gzip *gzip_free(struct gzip *gzip)
+{
+	if (gzip) {
+		deflateEnd(&gzip->stream);
+		free(gzip);
+	}
+	return NULL;
+}
+
+/* Runs the compressor until it has room left in its output: then it has taken all that was given. */
+static int run(struct gzip *gzip, int flush)
+{
+	size_t n;
+
+	do {
+		gzip->stream.next_out = gzip->buf;
+		gzip->stream.avail_out = sizeof(gzip->buf);
+		deflate(&gzip->stream, flush);
+		n = sizeof(gzip->buf) - gzip->stream.avail_out;
+		if (fwrite(gzip->buf, 1, n, gzip->out) != n)
+			return -EIO;
+	} while (gzip->stream.avail_out == 0);
+	return 0;
+}
+
+int gzip_write(struct gzip *gzip, const void *data, size_t size)
+{
+	int r = 0;
+
+	for (size_t piece; r == 0 && size > 0; size -= piece) {
+		piece = MIN(size, (size_t)UINT_MAX);
+		gzip->stream.next_in = (uint8_t *)data;
+		gzip->stream.avail_in = (uInt)piece;
+		r = run(gzip, Z_NO_FLUSH);
+		data = (const uint8_t *)data + piece;
+	}
+	return r;
+}
+
+int gzip_finish(struct gzip *gzip)
+{
+	return run(gzip, Z_FINISH);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What xz(1) wrote, its limits, damage; and the check value of CRC-32. */
+/* What xz(1) wrote, its limits, damage; what gzip(1) reads; and the check value of CRC-32. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -64,6 +64,32 @@ static void test_bombs(void **state)
 }
 
 /* The check value that catalogues of CRCs give. */
+/* gzip(1) reads it: what is written in pieces, more of it than a buffer, and what does not compress. */
+static void test_gzip(void **state)
+{
+	static uint8_t plain[SIZE], back[SIZE + 1];
+	char path[] = "/tmp/test-compress.XXXXXX", command[64];
+	_cleanup_close_ int fd = mkstemp(path);
+	_cleanup_(gzip_free_p) struct gzip *gzip = NULL;
+	FILE *out;
+
+	assert_true(fd >= 0);
+	srand(1);
+	for (size_t i = 0; i < SIZE; i++)
+		plain[i] = i < SIZE / 2 ? (uint8_t)rand() : 'x';
+	snprintf(command, sizeof(command), "gzip -dc > %s", path);
+	out = popen(command, "we");
+	assert_non_null(out);
+	assert_int_equal(gzip_new(out, &gzip), 0);
+	assert_int_equal(gzip_write(gzip, plain, 10), 0);
+	assert_int_equal(gzip_write(gzip, plain + 10, SIZE - 10), 0);
+	assert_int_equal(gzip_finish(gzip), 0);
+	assert_int_equal(pclose(out), 0);
+	assert_int_equal(read(fd, back, sizeof(back)), SIZE);
+	assert_memory_equal(back, plain, SIZE);
+	unlink(path);
+}
+
 static void test_crc32(void **state)
 {
 	assert_int_equal(crc32_add(0, "123456789", 9), 0xcbf43926);
@@ -75,6 +101,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_xz),
 		cmocka_unit_test(test_bombs),
+		cmocka_unit_test(test_gzip),
 		cmocka_unit_test(test_crc32),
 	};
 

@@ -27,9 +27,19 @@ static uint32_t hash(const char *text)
 
 static uint32_t string(struct profile *profile, const char *text)
 {
+	char decoded[4096];
 	uint32_t number;
+	size_t n = 0;
+	unsigned byte;
 
-	must(profile_string(profile, text, &number));
+	for (; *text && n < sizeof(decoded) - 1; text++) {
+		bool coded = sscanf(text, "%%%2x", &byte) == 1;
+
+		decoded[n++] = coded ? (char)byte : *text;
+		text += coded ? 2 : 0;
+	}
+	decoded[n] = '\0';
+	must(profile_string(profile, decoded, &number));
 	return number;
 }
 
@@ -61,7 +71,7 @@ static struct profile_line source_line(struct profile *profile, char *name)
 {
 	struct profile_function function = { .line = 7 };
 	struct profile_line line = {};
-	char *colon = strrchr(name, ':'), system_name[1100], file[1100];
+	char *colon = strrchr(name, ':'), system_name[4096], file[4096];
 
 	if (colon && colon[1] >= '0' && colon[1] <= '9') {
 		line.line = (uint32_t)atoi(colon + 1);

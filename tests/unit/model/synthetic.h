@@ -6,7 +6,8 @@
 
 /* The frames of a stack from the root on, joined with ";". A frame is "NAME@MODULE:LINE", each part but
  * the "@" optional; without a name it is not symbolized. What is inlined follows after "|". Its address
- * comes from the text, so that the same frame is the same location, and its file is "NAME.c". */
+ * comes from the text, so that the same frame is the same location, and its file is "NAME.c". Bytes that
+ * mean something here are written "%3b" in a name. */
 void synthetic_add(struct profile *profile, const char *stack, uint64_t samples, uint64_t value,
 		   const struct profile_labels *labels);
 
