@@ -18,6 +18,7 @@
  */
 #include "wire/flows.h"
 #include "lib/front.h"
+#include "lib/grace.h"
 #include "lib/interfaces.h"
 #include "lib/kernel.h"
 #include "lib/key.h"
@@ -73,21 +74,6 @@ struct {
 	__type(key, __u32);
 	__type(value, struct wire_flow);
 } new_flow SEC(".maps");
-
-/* Never read here: user space updates it to wait for a grace period, because the kernel lets the
- * update of a map of maps return only when no program runs that could have seen the old one. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__array(
-		values, struct {
-			__uint(type, BPF_MAP_TYPE_ARRAY);
-			__uint(max_entries, 1);
-			__type(key, __u32);
-			__type(value, __u32);
-		});
-} grace SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);

@@ -6,6 +6,7 @@
  * second and CPU there is little to add up, and time and thread would be lost.
  */
 #include "wire/profile.h"
+#include "lib/grace.h"
 #include "lib/kernel.h"
 #include "lib/scope.h"
 #include "lib/unwind.h"

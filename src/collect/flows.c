@@ -249,9 +249,9 @@ static int configure(struct collector *c)
 		return r;
 	c->drain.skel = c->skel;
 	c->drain.overflow_per_step = OVERFLOW_PER_STEP;
-	c->drain.grace_fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "grace_inner", 4, 4, 1, NULL);
-	if (c->drain.grace_fd < 0)
-		return -errno;
+	r = grace_init(&c->drain.grace, c->skel->maps.grace);
+	if (r < 0)
+		return r;
 	c->drain.overflow = ring_buffer__new(bpf_map__fd(c->skel->maps.overflow),
 					     flows_drain_on_overflow, &c->drain, NULL);
 	return c->drain.overflow ? 0 : -errno;
@@ -308,8 +308,7 @@ static void unload(struct collector *c)
 	c->drops = drops_free(c->drops);
 	c->drain.drops = NULL;
 	ring_buffer__free(TAKE(c->drain.overflow));
-	if (c->skel)
-		c->drain.grace_fd = close_fd(c->drain.grace_fd);
+	grace_done(&c->drain.grace);
 	flows_bpf__destroy(TAKE(c->skel));
 }
 
@@ -363,6 +362,7 @@ static int flows_start(const struct collect_env *env, const void *options, struc
 		return -ENOMEM;
 	c->env = *env;
 	c->options = options;
+	c->drain.grace.inner_fd = -EBADF;
 	c->cap = affordable_flows(c, env->budget);
 	c->audited_ns = now_ns(CLOCK_MONOTONIC); /* attaching looks, too */
 	r = bring_up(c);

@@ -71,7 +71,7 @@ static int load(void **state)
 	assert_int_equal(slots_new(skel, 4, &slots), 0);
 	assert_int_equal(slots_prepare(slots, &interface, programs), 0);
 	drain.skel = skel;
-	drain.grace_fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "grace_inner", 4, 4, 1, NULL);
+	assert_int_equal(grace_init(&drain.grace, skel->maps.grace), 0);
 	drain.overflow = ring_buffer__new(bpf_map__fd(skel->maps.overflow), flows_drain_on_overflow,
 					  &drain, NULL);
 	assert_non_null(drain.overflow);
@@ -82,7 +82,7 @@ static int unload(void **state)
 {
 	flows_drain_done(&drain);
 	ring_buffer__free(drain.overflow);
-	close(drain.grace_fd);
+	grace_done(&drain.grace);
 	slots_free(slots);
 	flows_bpf__destroy(skel);
 	return 0;

@@ -42,7 +42,6 @@ static int flip(struct flows_drain *d)
 {
 	volatile struct wire_flows_settings *settings =
 		(volatile struct wire_flows_settings *)&d->skel->bss->settings;
-	uint32_t zero = 0;
 
 	d->epoch = settings->epoch;
 	settings->begun[(d->epoch + 1) & 1] = 0;
@@ -51,10 +50,7 @@ static int flip(struct flows_drain *d)
 		drops_flip(d->drops, d->epoch + 1);
 	settings->overflow_left = d->overflow_per_step;
 	__sync_synchronize();
-	/* Returns after a grace period: see the map "grace" in bpf/flows.bpf.c. */
-	if (bpf_map_update_elem(bpf_map__fd(d->skel->maps.grace), &zero, &d->grace_fd, BPF_ANY) < 0)
-		return -errno;
-	return 0;
+	return grace_wait(&d->grace);
 }
 
 static void keep(struct flows_drain *d, const struct wire_flow_key *keys,

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "bpf/wire/flows.h"
+#include "collect/shared/grace.h"
 
 struct drops;
 struct flows_bpf;
@@ -25,7 +26,7 @@ struct drained_flow {
 struct flows_drain {
 	struct flows_bpf *skel; /* borrowed */
 	struct drops *drops; /* borrowed; may be NULL. Those of this epoch are in it after a run */
-	int grace_fd; /* any array map that may stand in the map of maps */
+	struct grace grace;
 	struct ring_buffer *overflow; /* its callback is flows_drain_on_overflow() with this */
 	uint64_t overflow_per_step;
 

@@ -5,7 +5,7 @@
  * so that a table of a million rows costs no million system calls.
  *
  * What is taken out may still be in use by a running program: tables_remove() only after no mapping
- * names it any more and a grace period has passed (bpf/flows.bpf.c, "grace", says how to wait).
+ * names it any more and a grace period has passed (collect/shared/grace.h).
  */
 #pragma once
 
