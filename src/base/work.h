@@ -16,6 +16,7 @@ enum work_lane {
 	WORK_LANE_NET, /* setns, TC attach, interface counters */
 	WORK_LANE_STORE, /* SQLite */
 	WORK_LANE_FILES, /* /proc scans, cgroup files, the container runtimes' state */
+	WORK_LANE_CHILD, /* waiting for sandboxed children: base/child.h */
 	WORK_LANE_MAX_,
 };
 

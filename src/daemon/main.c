@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/child.h"
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "daemon/manager.h"
@@ -119,6 +120,8 @@ int main(int argc, char **argv)
 	mallopt(M_MMAP_THRESHOLD, 128 * 1024);
 	/* One heap: what a worker frees the next one uses. */
 	mallopt(M_ARENA_MAX, 1);
+	if (child_is_asked_for(argc, argv))
+		return child_main(argv, child_registry);
 	log_init(LOG_FORMAT_AUTO, LOG_INFO);
 	if (parse_arguments(argc, argv, &args, &action) < 0)
 		return EXIT_USAGE;
