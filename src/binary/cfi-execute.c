@@ -50,7 +50,7 @@ struct run {
 	struct cfi_state now;
 	struct cfi_state
 		initial; /* behind the CIE's instructions: what DW_CFA_restore goes back to */
-	struct cfi_state stack[CFI_STATES_MAX];
+	struct cfi_state *stack; /* CFI_STATES_MAX */
 	unsigned depth;
 	cfi_row *row;
 	void *userdata;
@@ -331,11 +331,13 @@ int cfi_execute(const struct cfi_reader *reader, const struct cfi_cie *cie,
 		const struct cfi_fde *fde, uint64_t end, cfi_row *row, void *userdata,
 		struct cfi_counts *counts)
 {
+	struct cfi_state stack[CFI_STATES_MAX]; /* not cleared: it would take a tenth of the time */
 	struct run run = {
 		.reader = reader,
 		.cie = cie,
 		.location = fde->begin,
 		.end = end,
+		.stack = stack,
 		.row = row,
 		.userdata = userdata,
 		.counts = counts,
