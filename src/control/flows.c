@@ -220,6 +220,8 @@ static void on_row(void *userdata, const struct record *record)
 	case RECORD_INTERFACE:
 		list->r = json_append(list->interfaces, control_interface_json(&record->interface));
 		break;
+	case RECORD_SAMPLE: /* not asked for */
+	case RECORD_SAMPLE_LOSS:
 	case RECORD_KIND_MAX_:
 		break;
 	}

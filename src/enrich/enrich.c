@@ -72,6 +72,15 @@ static bool name_by_process(struct enrich *enrich, struct endpoint *end)
 	return true;
 }
 
+/* What a process did by itself. */
+static void name_process(struct enrich *enrich, struct process_ref *process,
+			 struct workload *workload)
+{
+	*workload = (struct workload){ WORKLOAD_NONE, "", "", "" };
+	if (process->pid != 0 || process->cgroup_id != 0)
+		inventory_workload(enrich->inventory, process, workload);
+}
+
 /* Who had a flow with this end as his own. */
 static bool name_by_address(struct enrich *enrich, const struct flow *flow, struct endpoint *end)
 {
@@ -110,8 +119,15 @@ static void enrich_flow(struct enrich *enrich, struct flow *flow)
 
 void enrich_record(struct enrich *enrich, struct record *record)
 {
+	struct sample *sample = &record->sample;
+	struct sample_loss *loss = &record->loss;
+
 	if (record->kind == RECORD_FLOW && !record->flow.other)
 		enrich_flow(enrich, &record->flow);
+	else if (record->kind == RECORD_SAMPLE)
+		name_process(enrich, &sample->process, &sample->workload);
+	else if (record->kind == RECORD_SAMPLE_LOSS)
+		name_process(enrich, &loss->process, &loss->workload);
 }
 
 void enrich_expire(struct enrich *enrich, uint64_t now)

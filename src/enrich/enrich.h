@@ -2,7 +2,8 @@
 /*
  * Room 3 of the road: gives a record its names. Both ends of a flow get their workload: from the
  * process that owns the end, or, if that is another one on this host, from the flow that this other
- * one had itself. Decides nothing about sockets (collect does) and reads no file. Loop thread only.
+ * one had itself. A sample gets that of its process. Decides nothing about sockets (collect does)
+ * and reads no file. Loop thread only.
  */
 #pragma once
 

@@ -231,16 +231,20 @@ static bool match_process(const struct filter *f, const struct process_ref *proc
 	return pid && cgroup && match_list(&f->process, process->comm);
 }
 
-static bool match_this_end(const struct filter *f, const struct endpoint *end)
+static bool match_who(const struct filter *f, const struct process_ref *process,
+		      const struct workload *w)
 {
-	const struct workload *w = &end->workload;
-
 	if (f->namespace_.n > 0 &&
 	    (w->kind == WORKLOAD_NONE || !match_list(&f->namespace_, w->namespace_)))
 		return false;
 	return match_workload(&f->unit, WORKLOAD_UNIT, w) &&
 	       match_workload(&f->container, WORKLOAD_CONTAINER, w) &&
-	       match_workload(&f->pod, WORKLOAD_POD, w) && match_process(f, &end->process);
+	       match_workload(&f->pod, WORKLOAD_POD, w) && match_process(f, process);
+}
+
+static bool match_this_end(const struct filter *f, const struct endpoint *end)
+{
+	return match_who(f, &end->process, &end->workload);
 }
 
 static bool match_other_end(const struct filter *f, const struct endpoint *end)
@@ -282,4 +286,13 @@ bool filter_match_flow(const struct filter *filter, const struct flow *flow)
 		return true;
 	return peer_is_here && match_this_end(filter, &flow->peer) &&
 	       match_other_end(filter, &flow->local);
+}
+
+bool filter_match_process(const struct filter *filter, const struct process_ref *process,
+			  const struct workload *workload)
+{
+	bool of_flows = filter->n_port > 0 || filter->n_peer > 0 || filter->protocol.n > 0 ||
+			filter->role.n > 0 || filter->external_only;
+
+	return !of_flows && match_who(filter, process, workload);
 }

@@ -43,3 +43,6 @@ void filter_done(struct filter *filter);
  * -ENOENT: no such key; -E2BIG: more than FILTER_VALUES_MAX. */
 int filter_add(struct filter *filter, const char *key, const char *value);
 bool filter_match_flow(const struct filter *filter, const struct flow *flow);
+/* What a process did by itself: it has no peer, so a filter that asks for one never matches. */
+bool filter_match_process(const struct filter *filter, const struct process_ref *process,
+			  const struct workload *workload);

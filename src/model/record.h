@@ -6,11 +6,14 @@
 #pragma once
 
 #include "model/flow.h"
+#include "model/sample.h"
 
 enum record_kind {
 	RECORD_FLOW,
 	RECORD_UNTRACKED,
 	RECORD_INTERFACE,
+	RECORD_SAMPLE,
+	RECORD_SAMPLE_LOSS,
 	RECORD_KIND_MAX_,
 };
 
@@ -20,5 +23,7 @@ struct record {
 		struct flow flow;
 		struct flow_untracked untracked;
 		struct flow_interface interface;
+		struct sample sample;
+		struct sample_loss loss;
 	};
 };

@@ -256,6 +256,24 @@ static void test_what_is_no_flow(void **state)
 	assert_false(other.flow.peer.external);
 }
 
+static void test_samples(void **state)
+{
+	struct world *w = *state;
+	const struct process_ref nginx = { .pid = 10, .cgroup_id = w->service, .comm = "nginx" };
+	struct record sample = { .kind = RECORD_SAMPLE, .sample.process = nginx },
+		      loss = { .kind = RECORD_SAMPLE_LOSS, .loss.process = nginx },
+		      idle = { .kind = RECORD_SAMPLE };
+
+	enrich_record(w->enrich, &sample);
+	assert_int_equal(sample.sample.workload.kind, WORKLOAD_UNIT);
+	assert_string_equal(sample.sample.workload.id, "web.service");
+	enrich_record(w->enrich, &loss);
+	assert_string_equal(loss.loss.workload.id, "web.service");
+	enrich_record(w->enrich, &idle);
+	assert_int_equal(idle.sample.workload.kind, WORKLOAD_NONE);
+	assert_string_equal(idle.sample.workload.name, "");
+}
+
 static void add_loss(void *userdata, const struct loss *loss)
 {
 	assert_string_equal(loss->site, "enrich.peers_full");
@@ -323,6 +341,7 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(test_external, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_what_is_no_flow, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_samples, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_full, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cost, setup, teardown),
 	};

@@ -36,19 +36,25 @@ static struct flow example(void)
 }
 
 /* "key=value key=value ..." */
-static bool matches(const char *text, const struct flow *flow)
+static void parse(const char *text, struct filter *filter)
 {
-	struct filter filter = { 0 };
 	char copy[256], *rest = copy, *word, *value;
-	bool match;
 
 	snprintf(copy, sizeof(copy), "%s", text);
 	while ((word = strsep(&rest, " "))) {
 		value = strchr(word, '=');
 		assert_non_null(value);
 		*value++ = '\0';
-		assert_int_equal(filter_add(&filter, word, value), 0);
+		assert_int_equal(filter_add(filter, word, value), 0);
 	}
+}
+
+static bool matches(const char *text, const struct flow *flow)
+{
+	struct filter filter = { 0 };
+	bool match;
+
+	parse(text, &filter);
 	match = filter_match_flow(&filter, flow);
 	filter_done(&filter);
 	return match;
@@ -187,6 +193,37 @@ static void test_bad_values(void **state)
 	filter_done(&filter);
 }
 
+/* What a process does by itself has no port, no peer and no interface. */
+static void test_process_alone(void **state)
+{
+	static const struct {
+		const char *filter;
+		bool match;
+	} cases[] = {
+		{ "pid=100", true },	       { "pid=101", false },
+		{ "cgroup=7", true },	       { "cgroup=8", false },
+		{ "process=nginx", true },     { "process=curl", false },
+		{ "unit=nginx pid=1", false }, { "unit=nginx pid=100", true },
+		{ "container=nginx", false },  { "port=443", false },
+		{ "peer=8.8.8.8", false },     { "role=wire pid=100", false },
+		{ "protocol=tcp", false },     { "", true },
+	};
+	const struct flow flow = example();
+	struct filter external = { .external_only = true };
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct filter filter = {};
+
+		if (*cases[i].filter)
+			parse(cases[i].filter, &filter);
+		assert_int_equal(filter_match_process(&filter, &flow.local.process,
+						      &flow.local.workload),
+				 cases[i].match);
+		filter_done(&filter);
+	}
+	assert_false(filter_match_process(&external, &flow.local.process, &flow.local.workload));
+}
+
 static void test_too_many(void **state)
 {
 	static const char *const keys[] = { "port", "pid", "cgroup", "unit", "container" };
@@ -207,7 +244,7 @@ int main(void)
 		cmocka_unit_test(test_peer_end),	  cmocka_unit_test(test_pod_namespace),
 		cmocka_unit_test(test_external),	  cmocka_unit_test(test_icmp_means_both),
 		cmocka_unit_test(test_long_process_name), cmocka_unit_test(test_bad_values),
-		cmocka_unit_test(test_too_many),
+		cmocka_unit_test(test_too_many),	  cmocka_unit_test(test_process_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
