@@ -4,6 +4,7 @@
  */
 #include "store/bytes.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,22 @@ void byte_writer_done(struct byte_writer *w)
 {
 	free(w->data);
 	*w = (struct byte_writer){};
+}
+
+int byte_writer_end(struct byte_writer *w, size_t max, void **ret_data, size_t *ret_size)
+{
+	int r = w->failed ? -ENOMEM : -EFBIG;
+	void *data;
+
+	if (w->failed || w->n > max) {
+		byte_writer_done(w);
+		return r;
+	}
+	data = realloc(w->data, w->n); /* it may wait in memory for a while */
+	*ret_data = data ? data : w->data;
+	*ret_size = w->n;
+	*w = (struct byte_writer){};
+	return 0;
 }
 
 /* Makes room for n more bytes. */
@@ -111,6 +128,20 @@ int64_t read_signed(struct byte_reader *r)
 	uint64_t n = read_number(r);
 
 	return (int64_t)(n >> 1 ^ (n & 1 ? UINT64_MAX : 0));
+}
+
+size_t read_index(struct byte_reader *r, size_t n)
+{
+	uint64_t i = read_number(r);
+
+	return i < n ? i : fail(r);
+}
+
+uint8_t read_choice(struct byte_reader *r, unsigned n)
+{
+	uint8_t byte = read_byte(r);
+
+	return byte < n ? byte : (uint8_t)fail(r);
 }
 
 const void *read_bytes(struct byte_reader *r, size_t n)

@@ -11,12 +11,14 @@
 #include <stdint.h>
 
 struct byte_writer {
-	unsigned char *data; /* the writer's; byte_writer_done() or TAKE() */
+	unsigned char *data; /* the writer's; byte_writer_done() or _end() */
 	size_t n, size;
 	bool failed; /* no memory */
 };
 
 void byte_writer_done(struct byte_writer *w);
+/* Hands the bytes on, to be free()d. -ENOMEM; -EFBIG: more than max. The writer is done either way. */
+int byte_writer_end(struct byte_writer *w, size_t max, void **ret_data, size_t *ret_size);
 void write_byte(struct byte_writer *w, uint8_t byte);
 void write_number(struct byte_writer *w, uint64_t n);
 void write_signed(struct byte_writer *w, int64_t n); /* zigzag: small either way is short */
@@ -39,6 +41,10 @@ uint64_t read_number(struct byte_reader *r);
 /* A number of at most max. */
 uint64_t read_number_max(struct byte_reader *r, uint64_t max);
 int64_t read_signed(struct byte_reader *r);
+/* A number that is an index of an array of n. Of none there is no index: 0, and failed. */
+size_t read_index(struct byte_reader *r, size_t n);
+/* A byte below n. */
+uint8_t read_choice(struct byte_reader *r, unsigned n);
 /* n bytes of the segment, or NULL. */
 const void *read_bytes(struct byte_reader *r, size_t n);
 /* A string of at most max bytes, inside the segment; never NULL. */

@@ -157,8 +157,7 @@ static bool next_record(struct store_cursor *c, struct record *ret)
 	if (c->picked == 0)
 		return false;
 	ranked = &c->ranking[c->left + --c->picked];
-	table_flow_record(c->merge.table, ranked->key, table_row(c->merge.table, ranked->number),
-			  ret);
+	table_flow_record(c->merge.table, ranked->key, ranked->row, ret);
 	c->summary.rows++;
 	return true;
 }

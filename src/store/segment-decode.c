@@ -10,65 +10,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/cleanup.h"
-#include "store/bytes.h"
+#include "store/dictionary.h"
 #include "store/table.h"
-
-struct who {
-	struct process_ref process;
-	struct workload workload;
-};
 
 struct decoder {
 	struct byte_reader in;
-	const char **strings;
+	struct dictionary names;
 	uint64_t *namespaces;
 	struct ip_address *addresses;
-	struct who *actors;
-	size_t n_strings, n_namespaces, n_addresses, n_actors;
-	int r; /* -ENOMEM */
+	size_t n_namespaces, n_addresses;
 	struct record record;
 	void (*fn)(void *userdata, const struct record *record);
 	void *userdata;
 };
-
-/* An array for the n entries that follow, each of which takes at least so many bytes. */
-static void *new_dictionary(struct decoder *d, size_t size, size_t at_least, size_t *ret_n)
-{
-	uint64_t n = read_number_max(&d->in, bytes_left(&d->in) / at_least);
-	void *array = calloc(n + 1, size);
-
-	if (!array) {
-		d->r = -ENOMEM;
-		n = 0;
-	}
-	*ret_n = n;
-	return array;
-}
-
-/* A number that is an index of a dictionary of n. */
-static size_t read_index(struct byte_reader *in, size_t n)
-{
-	uint64_t i = read_number(in);
-
-	if (i < n)
-		return i;
-	in->failed = true;
-	in->p = in->end;
-	return 0;
-}
-
-/* A byte below n. */
-static uint8_t read_choice(struct byte_reader *in, unsigned n)
-{
-	uint8_t byte = read_byte(in);
-
-	if (byte < n)
-		return byte;
-	in->failed = true;
-	in->p = in->end;
-	return 0;
-}
 
 static void decode_address(struct byte_reader *in, struct ip_address *ret)
 {
@@ -84,39 +38,24 @@ static void decode_address(struct byte_reader *in, struct ip_address *ret)
 	memcpy(ret->bytes + sizeof(ret->bytes) - size, bytes, size);
 }
 
-static const char *decode_string_number(struct decoder *d)
+static int decode_dictionaries(struct decoder *d)
 {
-	size_t i = read_index(&d->in, d->n_strings);
+	int r;
 
-	return d->in.failed ? "" : d->strings[i];
-}
-
-static void decode_actor(struct decoder *d, struct who *ret)
-{
-	ret->process.pid = (pid_t)read_number_max(&d->in, INT32_MAX);
-	ret->process.start_ns = read_number(&d->in);
-	ret->process.cgroup_id = read_number(&d->in);
-	strcpy(ret->process.comm, read_string(&d->in, COMM_LEN - 1));
-	ret->workload.kind = read_choice(&d->in, WORKLOAD_KIND_MAX_);
-	ret->workload.id = decode_string_number(d);
-	ret->workload.name = decode_string_number(d);
-	ret->workload.namespace_ = decode_string_number(d);
-}
-
-static void decode_dictionaries(struct decoder *d)
-{
-	d->strings = new_dictionary(d, sizeof(*d->strings), 2, &d->n_strings);
-	for (size_t i = 0; i < d->n_strings && !d->in.failed; i++)
-		d->strings[i] = read_string(&d->in, POOL_STRING_MAX);
-	d->namespaces = new_dictionary(d, sizeof(*d->namespaces), 1, &d->n_namespaces);
+	r = read_strings(&d->in, &d->names);
+	if (r < 0)
+		return r;
+	d->namespaces = read_array(&d->in, sizeof(*d->namespaces), 1, &d->n_namespaces);
+	if (!d->namespaces)
+		return -ENOMEM;
 	for (size_t i = 0; i < d->n_namespaces && !d->in.failed; i++)
 		d->namespaces[i] = read_number(&d->in);
-	d->addresses = new_dictionary(d, sizeof(*d->addresses), 5, &d->n_addresses);
+	d->addresses = read_array(&d->in, sizeof(*d->addresses), 5, &d->n_addresses);
+	if (!d->addresses)
+		return -ENOMEM;
 	for (size_t i = 0; i < d->n_addresses && !d->in.failed; i++)
 		decode_address(&d->in, &d->addresses[i]);
-	d->actors = new_dictionary(d, sizeof(*d->actors), 9, &d->n_actors);
-	for (size_t i = 0; i < d->n_actors && !d->in.failed; i++)
-		decode_actor(d, &d->actors[i]);
+	return read_actors(&d->in, &d->names);
 }
 
 static void decode_count(struct byte_reader *in, struct flow_count *ret)
@@ -139,8 +78,8 @@ static void decode_end(struct decoder *d, size_t address, uint16_t port, size_t 
 {
 	ret->address = d->addresses[address];
 	ret->port = port;
-	ret->process = d->actors[actor].process;
-	ret->workload = d->actors[actor].workload;
+	ret->process = d->names.actors[actor].process;
+	ret->workload = d->names.actors[actor].workload;
 	ret->external = external;
 }
 
@@ -155,8 +94,8 @@ static void decode_ends(struct decoder *d, struct flow *f)
 	peer = read_index(&d->in, d->n_addresses);
 	local_port = decode_port(&d->in);
 	peer_port = decode_port(&d->in);
-	local_actor = read_index(&d->in, d->n_actors);
-	peer_actor = read_index(&d->in, d->n_actors);
+	local_actor = read_index(&d->in, d->names.n_actors);
+	peer_actor = read_index(&d->in, d->names.n_actors);
 	f->side = read_choice(&d->in, FLOW_SIDE_MAX_);
 	f->unowned = read_choice(&d->in, FLOW_UNOWNED_MAX_);
 	external = read_choice(&d->in, 4);
@@ -187,7 +126,8 @@ static void decode_drops(struct decoder *d, struct flow *f)
 {
 	f->n_drops = (unsigned)read_number_max(&d->in, FLOW_DROPS_MAX);
 	for (unsigned i = 0; i < f->n_drops; i++) {
-		strncpy(f->drops[i].reason, decode_string_number(d), FLOW_DROP_REASON_LEN - 1);
+		strncpy(f->drops[i].reason, read_string_number(&d->in, &d->names),
+			FLOW_DROP_REASON_LEN - 1);
 		f->drops[i].reason[FLOW_DROP_REASON_LEN - 1] = '\0';
 		f->drops[i].count = read_number(&d->in);
 	}
@@ -270,11 +210,13 @@ static void decode_records(struct decoder *d, enum record_kind kind, void (*one)
 
 static int decode(struct decoder *d)
 {
+	int r;
+
 	if (read_number(&d->in) != SEGMENT_VERSION)
 		return -EBADMSG;
-	decode_dictionaries(d);
-	if (d->r < 0)
-		return d->r;
+	r = decode_dictionaries(d);
+	if (r < 0)
+		return r;
 	decode_records(d, RECORD_FLOW, decode_flow);
 	decode_records(d, RECORD_UNTRACKED, decode_untracked);
 	decode_records(d, RECORD_INTERFACE, decode_interface);
@@ -293,9 +235,8 @@ int segment_decode(const void *data, size_t size,
 	int r;
 
 	r = decode(&d);
-	free(d.strings);
+	dictionary_done(&d.names);
 	free(d.namespaces);
 	free(d.addresses);
-	free(d.actors);
 	return r;
 }

@@ -5,13 +5,9 @@
  */
 #include "store/segment.h"
 
-#include <errno.h>
 #include <netinet/in.h>
-#include <stdlib.h>
 
-#include "base/cleanup.h"
-#include "base/util.h"
-#include "store/bytes.h"
+#include "store/dictionary.h"
 #include "store/table.h"
 
 static void encode_address(struct byte_writer *w, const struct ip_address *a)
@@ -22,27 +18,11 @@ static void encode_address(struct byte_writer *w, const struct ip_address *a)
 	write_bytes(w, a->bytes + sizeof(a->bytes) - size, size);
 }
 
-static void encode_actor(struct byte_writer *w, const struct actor *actor,
-			 const struct actor_names *names)
-{
-	write_number(w, actor->pid);
-	write_number(w, actor->start_ns);
-	write_number(w, actor->cgroup_id);
-	write_string(w, actor->comm);
-	write_number(w, actor->kind);
-	write_number(w, actor->id);
-	write_number(w, names->name);
-	write_number(w, names->namespace_);
-}
-
 static void encode_dictionaries(struct byte_writer *w, const struct table *t)
 {
-	size_t n = string_pool_size(t->strings);
+	size_t n = pool_size(t->namespaces);
 
-	write_number(w, n);
-	for (uint32_t i = 0; i < n; i++)
-		write_string(w, string_pool_get(t->strings, i));
-	n = pool_size(t->namespaces);
+	write_strings(w, t->who.strings);
 	write_number(w, n);
 	for (uint32_t i = 0; i < n; i++)
 		write_number(w, *(const uint64_t *)pool_get(t->namespaces, i));
@@ -50,10 +30,7 @@ static void encode_dictionaries(struct byte_writer *w, const struct table *t)
 	write_number(w, n);
 	for (uint32_t i = 0; i < n; i++)
 		encode_address(w, pool_get(t->addresses, i));
-	n = pool_size(t->actors);
-	write_number(w, n);
-	for (uint32_t i = 0; i < n; i++)
-		encode_actor(w, pool_get(t->actors, i), &t->names[i]);
+	write_actors(w, &t->who);
 }
 
 static void encode_count(struct byte_writer *w, const struct flow_count *c)
@@ -171,21 +148,11 @@ static void encode_interfaces(struct byte_writer *w, const struct table *t)
 int segment_encode(const struct table *t, void **ret_data, size_t *ret_size)
 {
 	struct byte_writer w = {};
-	void *data;
-	int r;
 
 	write_number(&w, SEGMENT_VERSION);
 	encode_dictionaries(&w, t);
 	encode_flows(&w, t);
 	encode_untracked(&w, t);
 	encode_interfaces(&w, t);
-	if (w.failed || w.n > SEGMENT_BYTES_MAX) {
-		r = w.failed ? -ENOMEM : -EFBIG;
-		byte_writer_done(&w);
-		return r;
-	}
-	data = realloc(w.data, w.n); /* it may wait in memory for a while */
-	*ret_data = data ? data : w.data;
-	*ret_size = w.n;
-	return 0;
+	return byte_writer_end(&w, SEGMENT_BYTES_MAX, ret_data, ret_size);
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Out of a table: records, the order by size, and thinning. The order is a heap that gives the
- * largest first, because most readers stop long before the end.
+ * Out of a table: records, the order by size, and thinning.
  */
 #include "store/table.h"
 
@@ -14,22 +13,10 @@
 static void endpoint_fill(const struct table *t, uint32_t address, uint16_t port, uint32_t number,
 			  bool external, struct endpoint *ret)
 {
-	const struct actor *actor = pool_get(t->actors, number);
-	const struct actor_names *names = &t->names[number];
-
 	ret->address = *(const struct ip_address *)pool_get(t->addresses, address);
 	ret->port = port;
 	ret->external = external;
-	ret->process.pid = (pid_t)actor->pid;
-	ret->process.start_ns = actor->start_ns;
-	ret->process.cgroup_id = actor->cgroup_id;
-	memcpy(ret->process.comm, actor->comm, COMM_LEN);
-	ret->workload = (struct workload){
-		.kind = actor->kind,
-		.id = string_pool_get(t->strings, actor->id),
-		.name = string_pool_get(t->strings, names->name),
-		.namespace_ = string_pool_get(t->strings, names->namespace_),
-	};
+	actors_fill(&t->who, number, &ret->process, &ret->workload);
 }
 
 static unsigned drops_fill(const struct table *t, const struct row *row, struct flow_drops *ret)
@@ -38,7 +25,7 @@ static unsigned drops_fill(const struct table *t, const struct row *row, struct 
 
 	for (uint32_t i = row->drops; i; i = t->drops[i - 1].next, n++) {
 		ret[n].count = t->drops[i - 1].count;
-		strncpy(ret[n].reason, string_pool_get(t->strings, t->drops[i - 1].reason),
+		strncpy(ret[n].reason, string_pool_get(t->who.strings, t->drops[i - 1].reason),
 			sizeof(ret[n].reason) - 1);
 		ret[n].reason[sizeof(ret[n].reason) - 1] = '\0';
 	}
@@ -140,22 +127,6 @@ void table_each(const struct table *t, void (*fn)(void *userdata, const struct r
 		fn(userdata, &record);
 }
 
-/* Moves the row at i down until nothing below it is larger. */
-static void sift_down(struct ranked_row *heap, size_t n, size_t i)
-{
-	struct ranked_row moved = heap[i];
-	size_t child;
-
-	for (; (child = 2 * i + 1) < n; i = child) {
-		if (child + 1 < n && heap[child + 1].bytes > heap[child].bytes)
-			child++;
-		if (heap[child].bytes <= moved.bytes)
-			break;
-		heap[i] = heap[child];
-	}
-	heap[i] = moved;
-}
-
 struct ranked_row *table_ranking(const struct table *t)
 {
 	size_t n = 0;
@@ -171,23 +142,12 @@ struct ranked_row *table_ranking(const struct table *t)
 		row = table_row(t, *number);
 		ranking[n++] = (struct ranked_row){
 			.key = key,
-			.number = *number,
-			.bytes = row->tx.bytes + row->rx.bytes,
+			.row = row,
+			.weight = row->tx.bytes + row->rx.bytes,
 		};
 	}
-	for (size_t i = n / 2; i-- > 0;)
-		sift_down(ranking, n, i);
+	ranking_make(ranking, n);
 	return ranking;
-}
-
-const struct ranked_row *ranking_next(struct ranked_row *ranking, size_t n)
-{
-	struct ranked_row largest = ranking[0];
-
-	ranking[0] = ranking[n - 1];
-	sift_down(ranking, n - 1, 0);
-	ranking[n - 1] = largest;
-	return &ranking[n - 1];
 }
 
 /* Copies what is kept: so the pools forget what no row needs any more. */
@@ -202,7 +162,7 @@ static int copy_thinned(const struct table *t, struct ranked_row *ranking, size_
 
 	for (size_t n = table_flows(t); n > 0 && r >= 0; n--) {
 		ranked = ranking_next(ranking, n);
-		table_flow_record(t, ranked->key, table_row(t, ranked->number), &record);
+		table_flow_record(t, ranked->key, ranked->row, &record);
 		if (record.flow.other || kept++ < keep)
 			r = table_add(to, &record);
 		else

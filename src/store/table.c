@@ -11,8 +11,6 @@
 
 #include "base/util.h"
 
-static const struct actor nobody;
-
 static int make_pools(struct table *t)
 {
 	const uint64_t no_netns = 0;
@@ -28,11 +26,7 @@ static int make_pools(struct table *t)
 	if (r >= 0)
 		r = pool_number(t->addresses, &no_address, true, &zero);
 	if (r >= 0)
-		r = pool_new(sizeof(struct actor), SIZE_MAX, &t->actors);
-	if (r >= 0)
-		r = string_pool_new(TABLE_STRINGS_MAX, &t->strings);
-	if (r >= 0)
-		r = string_pool_number(t->strings, "", true, &zero);
+		r = actors_init(&t->who);
 	return r;
 }
 
@@ -52,26 +46,9 @@ static int make_maps(struct table *t)
 	return r;
 }
 
-static int actor_number(struct table *t, const struct actor *actor, bool add, uint32_t *ret)
-{
-	size_t n = pool_size(t->actors), room = n + n / 2 + 16;
-	struct actor_names *names;
-
-	if (n == t->names_room) { /* there may be one more in a moment */
-		names = realloc(t->names, room * sizeof(*names));
-		if (!names)
-			return -ENOMEM;
-		memset(names + n, 0, (room - n) * sizeof(*names));
-		t->names = names;
-		t->names_room = room;
-	}
-	return pool_number(t->actors, actor, add, ret);
-}
-
 int table_new(size_t max_rows, struct table **ret)
 {
 	_cleanup_(table_free_p) struct table *t = calloc(1, sizeof(*t));
-	uint32_t zero;
 	int r;
 
 	if (!t)
@@ -80,8 +57,6 @@ int table_new(size_t max_rows, struct table **ret)
 	r = make_pools(t);
 	if (r >= 0)
 		r = make_maps(t);
-	if (r >= 0)
-		r = actor_number(t, &nobody, true, &zero);
 	if (r < 0)
 		return r;
 	*ret = TAKE(t);
@@ -97,13 +72,11 @@ struct table *table_free(struct table *t)
 	hashmap_free(t->interfaces);
 	pool_free(t->namespaces);
 	pool_free(t->addresses);
-	pool_free(t->actors);
-	string_pool_free(t->strings);
+	actors_done(&t->who);
 	for (size_t i = 0; i < t->n_chunks; i++)
 		free(t->chunks[i]);
 	free(t->chunks);
 	free(t->drops);
-	free(t->names);
 	free(t);
 	return NULL;
 }
@@ -122,9 +95,8 @@ size_t table_bytes(const struct table *t)
 {
 	return sizeof(*t) + hashmap_bytes(t->flows) +
 	       t->n_chunks * (TABLE_CHUNK_ROWS * sizeof(struct row) + sizeof(*t->chunks)) +
-	       t->drops_room * sizeof(*t->drops) + t->names_room * sizeof(*t->names) +
-	       pool_bytes(t->namespaces) + pool_bytes(t->addresses) + pool_bytes(t->actors) +
-	       string_pool_bytes(t->strings) + hashmap_bytes(t->untracked) +
+	       t->drops_room * sizeof(*t->drops) + pool_bytes(t->namespaces) +
+	       pool_bytes(t->addresses) + actors_bytes(&t->who) + hashmap_bytes(t->untracked) +
 	       hashmap_bytes(t->interfaces);
 }
 
@@ -133,34 +105,9 @@ void table_set_max_rows(struct table *t, size_t max_rows)
 	t->max_rows = max_rows;
 }
 
-/* Names come late and may change: what was said last counts. A name that finds no room is not
- * worth losing the flow for. */
-static void update_name(struct table *t, uint32_t *name, const char *said)
-{
-	if (said && *said && !streq(string_pool_get(t->strings, *name), said))
-		string_pool_number(t->strings, said, true, name);
-}
-
 static int endpoint_actor(struct table *t, const struct endpoint *e, bool add, uint32_t *ret)
 {
-	struct actor actor = {
-		.start_ns = e->process.start_ns,
-		.cgroup_id = e->process.cgroup_id,
-		.pid = (uint32_t)e->process.pid,
-		.kind = e->workload.kind,
-	};
-	int r = 0;
-
-	memcpy(actor.comm, e->process.comm, strnlen(e->process.comm, sizeof(actor.comm) - 1));
-	if (e->workload.id)
-		r = string_pool_number(t->strings, e->workload.id, add, &actor.id);
-	if (r >= 0)
-		r = actor_number(t, &actor, add, ret);
-	if (r < 0)
-		return r;
-	update_name(t, &t->names[*ret].name, e->workload.name);
-	update_name(t, &t->names[*ret].namespace_, e->workload.namespace_);
-	return 0;
+	return actors_number(&t->who, &e->process, &e->workload, add, ret);
 }
 
 /* The key of a flow. Without add only what is known is found: -ENOENT means a new row. */
@@ -263,7 +210,7 @@ static int drop_add(struct table *t, struct row *row, const struct flow_drops *d
 	uint32_t reason = 0, last = 0, i = row->drops;
 	unsigned n = 0;
 
-	string_pool_number(t->strings, d->reason, true, &reason);
+	string_pool_number(t->who.strings, d->reason, true, &reason);
 	for (; i && t->drops[i - 1].reason != reason && n + 1 < FLOW_DROPS_MAX; n++) {
 		last = i;
 		i = t->drops[i - 1].next;

@@ -12,13 +12,14 @@
 #include "base/hashmap.h"
 #include "base/pool.h"
 #include "model/record.h"
+#include "store/actors.h"
+#include "store/ranking.h"
 
 #define TABLE_ROWS_DEFAULT 100000 /* flows; flows.max_flows has the same default */
 #define TABLE_OTHERS_MAX 4096 /* "other" rows: (netns, role, protocol) */
 #define TABLE_UNTRACKED_MAX 4096
 #define TABLE_INTERFACES_MAX 16384
 #define TABLE_NAMESPACES_MAX UINT16_MAX
-#define TABLE_STRINGS_MAX 262144
 
 /* What a row takes at the most, if its flow has an address of its own and there are many: 88 to 103
  * for the counts, 85 and 64 in hash tables that are three eighths full, 24 for the address. */
@@ -59,23 +60,6 @@ struct row_drop {
 	uint32_t next; /* index + 1; 0 = the last */
 };
 
-/* Who is at an end: process and workload, by their keys. Number 0 is nobody. */
-struct actor {
-	uint64_t start_ns; /* of the process */
-	uint64_t cgroup_id;
-	uint32_t pid;
-	uint32_t kind; /* enum workload_kind */
-	uint32_t id; /* string */
-	char comm[COMM_LEN]; /* padded with zeros */
-	uint32_t zero;
-};
-_Static_assert(sizeof(struct actor) == 48, "actor is compared as bytes");
-
-/* The workload's attributes, which may come late: strings. */
-struct actor_names {
-	uint32_t name, namespace_;
-};
-
 struct untracked_key {
 	uint64_t netns;
 	uint32_t role, reason;
@@ -112,10 +96,7 @@ struct table {
 	size_t n_drops, drops_room;
 	struct pool *namespaces; /* uint64_t; number 0 is netns 0 */
 	struct pool *addresses; /* struct ip_address; number 0 is :: */
-	struct pool *actors; /* number 0 is nobody */
-	struct actor_names *names; /* by number of actor */
-	size_t names_room;
-	struct string_pool *strings; /* number 0 is "" */
+	struct actors who;
 	struct hashmap *untracked, *interfaces;
 };
 
@@ -151,16 +132,8 @@ struct sum_position {
 };
 bool table_next_sum(const struct table *table, struct sum_position *position, struct record *ret);
 
-/* A row in the order of size. The key is valid as long as nothing is added. */
-struct ranked_row {
-	const struct row_key *key;
-	uint32_t number;
-	uint64_t bytes;
-};
 /* The flows as a heap, for ranking_next(); "other" rows among them. NULL: no memory. */
 struct ranked_row *table_ranking(const struct table *table);
-/* Takes the largest out of a ranking of n: it is then at ranking[n - 1]. */
-const struct ranked_row *ranking_next(struct ranked_row *ranking, size_t n);
 
 /* Keeps the n flows that are largest by bytes, and adds the rest to the "other" rows. */
 int table_thin(struct table **table, size_t n);

@@ -197,8 +197,8 @@ static void test_ranking(void **state)
 	for (size_t n = 777; n > 0; n--) {
 		const struct ranked_row *row = ranking_next(ranking, n);
 
-		assert_true(row->bytes <= last);
-		last = row->bytes;
+		assert_true(row->weight <= last);
+		last = row->weight;
 	}
 	free(ranking);
 	table_free(t);
