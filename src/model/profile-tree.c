@@ -367,6 +367,11 @@ const struct profile_frame *profile_tree_frame(const struct profile_tree *tree, 
 	return pool_get(tree->frames, frame);
 }
 
+uint32_t profile_tree_n_strings(const struct profile_tree *tree)
+{
+	return (uint32_t)string_pool_size(tree->strings);
+}
+
 const char *profile_tree_text(const struct profile_tree *tree, uint32_t string)
 {
 	return string_pool_get(tree->strings, string);

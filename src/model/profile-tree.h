@@ -65,6 +65,7 @@ uint32_t profile_tree_n_nodes(const struct profile_tree *tree);
 uint32_t profile_tree_n_frames(const struct profile_tree *tree); /* the root's included */
 const struct profile_node *profile_tree_node(const struct profile_tree *tree, uint32_t node);
 const struct profile_frame *profile_tree_frame(const struct profile_tree *tree, uint32_t frame);
+uint32_t profile_tree_n_strings(const struct profile_tree *tree);
 const char *profile_tree_text(const struct profile_tree *tree, uint32_t string);
 /* How wide it is drawn: the value, of two profiles the sum of both, so that widths add up and what
  * vanished is seen. */

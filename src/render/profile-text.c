@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/timestamp.h"
 #include "base/util.h"
 #include "render/human.h"
 
@@ -70,4 +71,31 @@ const char *profile_value_text(const struct profile_type *type, uint64_t value,
 double profile_percent(uint64_t part, uint64_t of)
 {
 	return of > 0 ? 100.0 * (double)part / (double)of : 0;
+}
+
+/* "60.0 s from 2026-11-20T17:00:00Z" */
+static int range_text(const struct profile_info *info, char *buf, size_t size)
+{
+	char from[TIMESTAMP_LEN], length[PROFILE_VALUE_LEN];
+
+	/* Nobody reads the fraction of a second. */
+	timestamp_format(info->begin_ns, from);
+	from[strcspn(from, ".Z")] = '\0';
+	return snprintf(buf, size, "%s from %sZ",
+			duration_text(info->end_ns - info->begin_ns, length), from);
+}
+
+const char *profile_subtitle_text(const struct profile_tree *tree,
+				  char buf[static PROFILE_SUBTITLE_LEN])
+{
+	const struct profile_info *now = profile_tree_info(tree, PROFILE_NOW);
+	size_t n = (size_t)snprintf(buf, PROFILE_SUBTITLE_LEN, "%.64s, ", now->type.name);
+
+	n += (size_t)range_text(now, buf + n, PROFILE_SUBTITLE_LEN - n);
+	if (profile_tree_is_diff(tree)) {
+		n += (size_t)snprintf(buf + n, PROFILE_SUBTITLE_LEN - n, ", against ");
+		range_text(profile_tree_info(tree, PROFILE_BEFORE), buf + n,
+			   PROFILE_SUBTITLE_LEN - n);
+	}
+	return buf;
 }

@@ -9,9 +9,13 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "render/flame.h"
 #include "render/folded.h"
 #include "render/pprof.h"
 #include "synthetic.h"
+
+/* Hostile, as everything. */
+#define TITLE "nginx.service</title><script>document.title=1</script>"
 
 static void add_line(struct profile *profile, char *line)
 {
@@ -57,6 +61,10 @@ static int print(const char *format, const struct profile *profile, const struct
 		return folded_print(tree, stdout);
 	if (streq(format, "pprof"))
 		return pprof_write(profile, stdout);
+	if (streq(format, "html"))
+		return flame_html_write(tree, TITLE, stdout);
+	if (streq(format, "svg"))
+		return flame_svg_write(tree, TITLE, 1200, stdout);
 	fprintf(stderr, "no format %s\n", format);
 	return -EINVAL;
 }
