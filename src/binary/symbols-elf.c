@@ -4,8 +4,8 @@
  *
  * - A function with a size knows best where it is. Then come functions without one (assembly) and
  *   labels with one, last bare labels: those stand within functions as well as before them.
- * - Global and weak are alike, local is less. Weak is no lesser name: libc's "write" is weak and its
- *   alias "__write" global. A local one ("__GI___libc_write") is nobody's interface.
+ * - Global and weak are alike, local is less. Weak is no lesser name: libc's "newlocale" is weak and
+ *   its alias "__newlocale" global. A local one ("__GI___newlocale") is nobody's interface.
  */
 #include "binary/symbols-elf.h"
 

@@ -247,7 +247,7 @@ static void test_painted(void **state)
 			snprintf(painted[a], sizeof(painted[a]), "e%u", i);
 			starts[a] = start;
 		}
-		if (random() % 50 == 0)
+		if (random() % 5 == 0)
 			read_all(f);
 	}
 	read_all(f);
