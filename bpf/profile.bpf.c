@@ -102,6 +102,15 @@ static __always_inline __u8 user_stack(struct unwind_scratch *scratch, struct ta
 	return unwind_user(sample->tgid, state, sample->mm);
 }
 
+/* User space looks into the ring so and so often, but at once when it is to read a process's mappings:
+ * every sample until then is a stack that is not whole. */
+static __always_inline __u64 wakeup(__u8 end)
+{
+	return end == WIRE_END_PROCESS_UNKNOWN || end == WIRE_END_MAPPING_UNKNOWN
+		       ? BPF_RB_FORCE_WAKEUP
+		       : BPF_RB_NO_WAKEUP;
+}
+
 SEC("perf_event")
 int profile_sample(struct bpf_perf_event_data *ctx)
 {
@@ -128,7 +137,7 @@ int profile_sample(struct bpf_perf_event_data *ctx)
 	if (bpf_ringbuf_output(&samples, sample,
 			       __builtin_offsetof(struct wire_sample, frames) +
 				       frames * sizeof(__u64),
-			       BPF_RB_NO_WAKEUP) < 0)
+			       wakeup(sample->end)) < 0)
 		count(WIRE_PROFILE_LOST);
 	else
 		count(WIRE_PROFILE_DELIVERED);

@@ -363,6 +363,8 @@ __noinline int unwind_step(__u32 n)
 	unwind_add_frame(scratch);
 	if (!known)
 		return WIRE_END_MAPPING_UNKNOWN + 1;
+	if (state->mapping.kind == WIRE_MAPPING_PENDING)
+		return WIRE_END_PROCESS_UNKNOWN + 1;
 	if (!unwind_find_rule(state)) {
 		r = registers_at_sigreturn(state->now.ip) ? unwind_signal(scratch)
 							  : unwind_by_frame_pointer(scratch);

@@ -29,7 +29,8 @@ _Static_assert(sizeof(struct wire_unwind_page) == 8, "wire_unwind_page");
 
 enum wire_mapping_kind {
 	WIRE_MAPPING_TABLE, /* of a binary that has a table */
-	WIRE_MAPPING_PLAIN, /* of one that has none (yet): frame pointers */
+	WIRE_MAPPING_PENDING, /* of one whose table is being built: a stack ends here meanwhile */
+	WIRE_MAPPING_PLAIN, /* of one that has none: frame pointers */
 	WIRE_MAPPING_ANONYMOUS, /* code that a program made: frame pointers, addresses as they are */
 };
 
@@ -56,7 +57,7 @@ _Static_assert(sizeof(struct wire_profiled) == 16, "wire_profiled");
 enum wire_stack_end {
 	WIRE_END_ROOT, /* complete */
 	WIRE_END_NONE, /* a kernel thread: there is no user part */
-	WIRE_END_PROCESS_UNKNOWN, /* its mappings are not known yet: the innermost frame only */
+	WIRE_END_PROCESS_UNKNOWN, /* its mappings are not known yet, or not all of their tables */
 	WIRE_END_MAPPING_UNKNOWN, /* an address in none of its mappings */
 	WIRE_END_NO_RULE, /* no table covers it and the frame pointer leads nowhere */
 	WIRE_END_UNREADABLE, /* the stack is not in memory, or is none */

@@ -39,7 +39,7 @@ struct frame {
 enum stack_end {
 	STACK_END_ROOT, /* complete */
 	STACK_END_NONE, /* a kernel thread: there is no user part */
-	STACK_END_PROCESS_UNKNOWN, /* its mappings were not known yet: the innermost frame only */
+	STACK_END_PROCESS_UNKNOWN, /* its mappings were not known yet, or not all of their tables */
 	STACK_END_MAPPING_UNKNOWN, /* an address in none of its mappings */
 	STACK_END_NO_RULE, /* no table covers it and the frame pointer leads nowhere */
 	STACK_END_UNREADABLE, /* the stack is not in memory, or is none */
