@@ -215,7 +215,7 @@ static int remove_entry(const char *path, const struct stat *st, int type, struc
 
 int main(int argc, char **argv)
 {
-	struct store_options options = { .max_size = 256 << 20, .top = 1000 };
+	struct store_options options = { .max_size = 256 << 20, .top = 1000, .top_stacks = 1000 };
 	struct bench b = { .n = argc > 1 ? (unsigned)atoi(argv[1]) : 10000 };
 	unsigned steps = argc > 2 ? (unsigned)atoi(argv[2]) : 130;
 	char dir[] = "/var/tmp/bench-store-XXXXXX";

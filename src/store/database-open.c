@@ -16,7 +16,7 @@
 #include "base/util.h"
 
 #define APPLICATION_ID 0x65626f73 /* "ebos", in the file's header */
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
 #define CACHE_KIB 512
 
 DEFINE_CLEANUP(char *, sqlite3_free)
@@ -25,28 +25,36 @@ static const char *const statements[SQL_MAX_] = {
 	[SQL_BEGIN] = "BEGIN IMMEDIATE",
 	[SQL_COMMIT] = "COMMIT",
 	[SQL_ROLLBACK] = "ROLLBACK",
-	[SQL_INSERT] = "INSERT INTO segment (id, level, start, end, rows, data)"
-		       " VALUES (?, ?, ?, ?, ?, ?)",
-	[SQL_DELETE_RANGE] = "DELETE FROM segment WHERE end > ? AND end <= ?",
+	[SQL_INSERT] = "INSERT INTO segment (id, level, start, end, rows, data, kind)"
+		       " VALUES (?, ?, ?, ?, ?, ?, ?)",
+	[SQL_DELETE_RANGE] = "DELETE FROM segment WHERE kind = ? AND end > ? AND end <= ?",
 	[SQL_DELETE_BEFORE] =
 		"DELETE FROM segment WHERE id IN (SELECT id FROM segment WHERE end < ?"
 		" ORDER BY end LIMIT ?)",
-	[SQL_NEXT] = "SELECT min(end) FROM segment WHERE end > ?",
-	[SQL_NEXT_STEP] = "SELECT min(end) FROM segment WHERE level = 0 AND end > ?",
+	[SQL_FIRST] = "SELECT min(end) FROM segment",
+	[SQL_NEXT] = "SELECT min(end) FROM segment WHERE kind = ? AND end > ?",
+	[SQL_NEXT_STEP] = "SELECT min(end) FROM segment WHERE level = 0 AND kind = ? AND end > ?",
 	[SQL_EACH] = "SELECT id, level, start, end, rows, data FROM segment"
-		     " WHERE end > ? AND end <= ? AND (level > 0 OR id <= ?) ORDER BY end, id",
+		     " WHERE kind = ? AND end > ? AND end <= ? AND (level > 0 OR id <= ?) ORDER BY "
+		     "end, id",
 	[SQL_PAGES] = "PRAGMA page_count",
 	[SQL_FREE_PAGES] = "PRAGMA freelist_count",
 	[SQL_VACUUM] = "PRAGMA incremental_vacuum(512)" /* pages: a small piece */,
 	[SQL_CHECKPOINT] = "PRAGMA wal_checkpoint(TRUNCATE)",
 };
 
-/* The data come last: small columns are then read without walking a blob's pages. */
-static const char schema[] = "CREATE TABLE segment (id INTEGER PRIMARY KEY, level INTEGER NOT NULL,"
-			     " start INTEGER NOT NULL, end INTEGER NOT NULL, rows INTEGER NOT NULL,"
-			     " data BLOB NOT NULL);"
-			     "CREATE INDEX segment_end ON segment (end);"
-			     "CREATE INDEX segment_step ON segment (end) WHERE level = 0;";
+/* The data come after the small columns: those are then read without walking a blob's pages. */
+static const char schema_1[] =
+	"CREATE TABLE segment (id INTEGER PRIMARY KEY, level INTEGER NOT NULL,"
+	" start INTEGER NOT NULL, end INTEGER NOT NULL, rows INTEGER NOT NULL, data BLOB NOT NULL);"
+	"CREATE INDEX segment_end ON segment (end);"
+	"CREATE INDEX segment_step ON segment (end) WHERE level = 0;";
+/* From a file of the version before, whose segments are of flows. (0 and 1 are in a row's header:
+ * https://sqlite.org/fileformat2.html#record_format.) */
+static const char schema_2[] = "ALTER TABLE segment ADD COLUMN kind INTEGER NOT NULL DEFAULT 0;"
+			       "DROP INDEX segment_step;"
+			       "CREATE INDEX segment_step ON segment (kind, end) WHERE level = 0;"
+			       "CREATE INDEX segment_kind ON segment (kind, end);";
 
 static int io_error(struct database *db)
 {
@@ -103,14 +111,19 @@ static int pragma_number(struct database *db, const char *sql, int64_t *ret)
 	return database_error(db, r);
 }
 
-static int make_schema(struct database *db)
+/* All of it, or what is new since the version before. */
+static int make_schema(struct database *db, bool all)
 {
 	_cleanup_(sqlite3_free_p) char *sql = NULL;
+	int r;
 
-	sql = sqlite3_mprintf("BEGIN IMMEDIATE; %s PRAGMA application_id = %d;"
+	sql = sqlite3_mprintf("BEGIN IMMEDIATE; %s %s PRAGMA application_id = %d;"
 			      "PRAGMA user_version = %d; COMMIT;",
-			      schema, APPLICATION_ID, SCHEMA_VERSION);
-	return sql ? execute(db, sql) : -ENOMEM;
+			      all ? schema_1 : "", schema_2, APPLICATION_ID, SCHEMA_VERSION);
+	r = sql ? execute(db, sql) : -ENOMEM;
+	if (r < 0 && !sqlite3_get_autocommit(db->sqlite))
+		execute(db, "ROLLBACK");
+	return r;
 }
 
 /* Makes the schema in a new file; refuses a file that is not one of ours. */
@@ -123,13 +136,17 @@ static int check_schema(struct database *db)
 	if (r < 0)
 		return r;
 	if (tables == 0)
-		return make_schema(db);
+		return make_schema(db, true);
 	r = pragma_number(db, "PRAGMA application_id", &application);
 	if (r >= 0)
 		r = pragma_number(db, "PRAGMA user_version", &version);
 	if (r < 0)
 		return r;
-	return application == APPLICATION_ID && version == SCHEMA_VERSION ? 0 : -EUCLEAN;
+	if (application != APPLICATION_ID)
+		return -EUCLEAN;
+	if (version == SCHEMA_VERSION - 1)
+		return make_schema(db, false);
+	return version == SCHEMA_VERSION ? 0 : -EUCLEAN;
 }
 
 /* auto_vacuum before the first page is written, the locking mode before WAL is entered. */

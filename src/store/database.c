@@ -14,12 +14,12 @@
 
 #define TRIM_SEGMENTS 16 /* dropped at once */
 
-/* A statement with up to three numbers bound; whoever steps it resets it. */
+/* A statement with up to four numbers bound; whoever steps it resets it. */
 static sqlite3_stmt *bound(struct database *db, enum statement which, int64_t a, int64_t b,
-			   int64_t c)
+			   int64_t c, int64_t d)
 {
 	sqlite3_stmt *s = db->statements[which];
-	const int64_t values[] = { a, b, c };
+	const int64_t values[] = { a, b, c, d };
 
 	for (int i = 0; i < sqlite3_bind_parameter_count(s); i++)
 		sqlite3_bind_int64(s, i + 1, values[i]);
@@ -27,9 +27,9 @@ static sqlite3_stmt *bound(struct database *db, enum statement which, int64_t a,
 }
 
 /* Runs a statement to its end. */
-static int run(struct database *db, enum statement which, int64_t a, int64_t b)
+static int run(struct database *db, enum statement which, int64_t a, int64_t b, int64_t c)
 {
-	sqlite3_stmt *s = bound(db, which, a, b, 0);
+	sqlite3_stmt *s = bound(db, which, a, b, c, 0);
 	int r;
 
 	while ((r = sqlite3_step(s)) == SQLITE_ROW)
@@ -40,9 +40,9 @@ static int run(struct database *db, enum statement which, int64_t a, int64_t b)
 }
 
 /* The first number that a statement yields. -ENOENT: no row, or NULL. */
-static int number_of(struct database *db, enum statement which, int64_t a, uint64_t *ret)
+static int number_of(struct database *db, enum statement which, int64_t a, int64_t b, uint64_t *ret)
 {
-	sqlite3_stmt *s = bound(db, which, a, 0, 0);
+	sqlite3_stmt *s = bound(db, which, a, b, 0, 0);
 	int r = sqlite3_step(s);
 
 	if (r == SQLITE_ROW && sqlite3_column_type(s, 0) == SQLITE_INTEGER) {
@@ -91,9 +91,9 @@ static int measure(struct database *db, uint64_t *ret_all, uint64_t *ret_used)
 	uint64_t pages, free_pages;
 	int r;
 
-	r = number_of(db, SQL_PAGES, 0, &pages);
+	r = number_of(db, SQL_PAGES, 0, 0, &pages);
 	if (r >= 0)
-		r = number_of(db, SQL_FREE_PAGES, 0, &free_pages);
+		r = number_of(db, SQL_FREE_PAGES, 0, 0, &free_pages);
 	if (r < 0)
 		return r;
 	*ret_all = pages * db->page_size;
@@ -106,7 +106,7 @@ static int drop_oldest(struct database *db, uint64_t before_ns)
 {
 	int r;
 
-	r = run(db, SQL_DELETE_BEFORE, signed_ns(before_ns), TRIM_SEGMENTS);
+	r = run(db, SQL_DELETE_BEFORE, signed_ns(before_ns), TRIM_SEGMENTS, 0);
 	return r < 0 ? r : sqlite3_changes(db->sqlite) > 0;
 }
 
@@ -137,6 +137,7 @@ static int insert(struct database *db, const struct segment *segment)
 	sqlite3_bind_int64(s, 4, signed_ns(segment->end_ns));
 	sqlite3_bind_int64(s, 5, (int64_t)segment->rows);
 	sqlite3_bind_blob64(s, 6, segment->data, segment->size, SQLITE_STATIC);
+	sqlite3_bind_int(s, 7, segment->kind);
 	r = database_error(db, sqlite3_step(s));
 	sqlite3_reset(s);
 	sqlite3_clear_bindings(s);
@@ -156,29 +157,37 @@ int database_join(struct database *db, uint64_t after_ns, uint64_t until_ns,
 {
 	int r;
 
-	r = run(db, SQL_BEGIN, 0, 0);
+	r = run(db, SQL_BEGIN, 0, 0, 0);
 	if (r < 0)
 		return r;
-	r = run(db, SQL_DELETE_RANGE, signed_ns(after_ns), signed_ns(until_ns));
+	r = run(db, SQL_DELETE_RANGE, segment->kind, signed_ns(after_ns), signed_ns(until_ns));
 	if (r >= 0)
 		r = insert(db, segment);
 	if (r >= 0)
-		r = run(db, SQL_COMMIT, 0, 0);
+		r = run(db, SQL_COMMIT, 0, 0, 0);
 	/* A full disk may have rolled back by itself (https://sqlite.org/lang_transaction.html). */
 	if (r < 0 && !sqlite3_get_autocommit(db->sqlite))
-		run(db, SQL_ROLLBACK, 0, 0);
+		run(db, SQL_ROLLBACK, 0, 0, 0);
 	return r;
 }
 
-int database_next(struct database *db, uint64_t after_ns, bool steps, uint64_t *ret_end_ns)
+int database_next(struct database *db, enum segment_kind kind, uint64_t after_ns, bool steps,
+		  uint64_t *ret_end_ns)
 {
-	return number_of(db, steps ? SQL_NEXT_STEP : SQL_NEXT, signed_ns(after_ns), ret_end_ns);
+	return number_of(db, steps ? SQL_NEXT_STEP : SQL_NEXT, kind, signed_ns(after_ns),
+			 ret_end_ns);
 }
 
-static void segment_of(sqlite3_stmt *s, struct segment *ret)
+int database_first(struct database *db, uint64_t *ret_end_ns)
+{
+	return number_of(db, SQL_FIRST, 0, 0, ret_end_ns);
+}
+
+static void segment_of(sqlite3_stmt *s, enum segment_kind kind, struct segment *ret)
 {
 	*ret = (struct segment){
 		.id = sqlite3_column_int64(s, 0),
+		.kind = kind,
 		.level = sqlite3_column_int(s, 1) == SEGMENT_STEP ? SEGMENT_STEP : SEGMENT_MINUTE,
 		.start_ns = (uint64_t)sqlite3_column_int64(s, 2),
 		.end_ns = (uint64_t)sqlite3_column_int64(s, 3),
@@ -188,16 +197,17 @@ static void segment_of(sqlite3_stmt *s, struct segment *ret)
 	};
 }
 
-int database_each(struct database *db, uint64_t after_ns, uint64_t until_ns, int64_t max_step_id,
-		  int (*fn)(void *userdata, const struct segment *segment), void *userdata)
+int database_each(struct database *db, enum segment_kind kind, uint64_t after_ns, uint64_t until_ns,
+		  int64_t max_step_id, int (*fn)(void *userdata, const struct segment *segment),
+		  void *userdata)
 {
 	sqlite3_stmt *s =
-		bound(db, SQL_EACH, signed_ns(after_ns), signed_ns(until_ns), max_step_id);
+		bound(db, SQL_EACH, kind, signed_ns(after_ns), signed_ns(until_ns), max_step_id);
 	struct segment segment;
 	int r = 0, step;
 
 	while (r >= 0 && (step = sqlite3_step(s)) == SQLITE_ROW) {
-		segment_of(s, &segment);
+		segment_of(s, kind, &segment);
 		r = fn(userdata, &segment);
 	}
 	if (r >= 0)
@@ -212,7 +222,7 @@ static int give_pages_back(struct database *db, uint64_t all)
 	uint64_t left, used;
 	int r;
 
-	r = run(db, SQL_VACUUM, 0, 0);
+	r = run(db, SQL_VACUUM, 0, 0, 0);
 	if (r >= 0)
 		r = measure(db, &left, &used);
 	return r < 0 ? r : left < all;
@@ -233,5 +243,5 @@ int database_trim(struct database *db, uint64_t before_ns)
 		return drop_oldest(db, UINT64_MAX);
 	if (all > file_limit(db))
 		return give_pages_back(db, all);
-	return database_bytes(db) > db->max_size ? run(db, SQL_CHECKPOINT, 0, 0) : 0;
+	return database_bytes(db) > db->max_size ? run(db, SQL_CHECKPOINT, 0, 0, 0) : 0;
 }

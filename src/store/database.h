@@ -27,16 +27,20 @@ int database_put_aside(const char *dir);
 
 /* Adds a segment, whose id must be new; makes room by dropping the oldest ones. */
 int database_append(struct database *db, const struct segment *segment);
-/* Puts one segment in the place of all that ended in (after_ns, until_ns]. */
+/* Puts one segment in the place of all of its kind that ended in (after_ns, until_ns]. */
 int database_join(struct database *db, uint64_t after_ns, uint64_t until_ns,
 		  const struct segment *segment);
 
-/* When the first segment after a time ended; of level SEGMENT_STEP if steps. -ENOENT: none. */
-int database_next(struct database *db, uint64_t after_ns, bool steps, uint64_t *ret_end_ns);
-/* Calls fn for the segments that ended in (after_ns, until_ns], in that order; stops when fn returns
+/* When the first segment of a kind after a time ended; of level SEGMENT_STEP if steps. -ENOENT: none. */
+int database_next(struct database *db, enum segment_kind kind, uint64_t after_ns, bool steps,
+		  uint64_t *ret_end_ns);
+/* When the first segment of any kind ended. -ENOENT: none. */
+int database_first(struct database *db, uint64_t *ret_end_ns);
+/* Calls fn for the segments of a kind that ended in (after_ns, until_ns], in that order; stops when fn returns
  * a negative errno, which it returns. Steps with an id above max_step_id are left out. */
-int database_each(struct database *db, uint64_t after_ns, uint64_t until_ns, int64_t max_step_id,
-		  int (*fn)(void *userdata, const struct segment *segment), void *userdata);
+int database_each(struct database *db, enum segment_kind kind, uint64_t after_ns, uint64_t until_ns,
+		  int64_t max_step_id, int (*fn)(void *userdata, const struct segment *segment),
+		  void *userdata);
 
 /* One small piece of giving up: drops segments that ended before a time, then what is over
  * max_size. 1: there is more to do. */

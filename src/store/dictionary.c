@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/util.h"
+
 void write_strings(struct byte_writer *w, const struct string_pool *strings)
 {
 	size_t n = string_pool_size(strings);
@@ -37,9 +39,9 @@ void write_actors(struct byte_writer *w, const struct actors *actors)
 		write_actor(w, pool_get(actors->pool, i), &actors->names[i]);
 }
 
-void *read_array(struct byte_reader *in, size_t size, size_t at_least, size_t *ret_n)
+void *read_array(struct byte_reader *in, size_t size, size_t at_least, size_t max, size_t *ret_n)
 {
-	uint64_t n = read_number_max(in, bytes_left(in) / at_least);
+	uint64_t n = read_number_max(in, MIN(max, bytes_left(in) / at_least));
 	void *array = calloc(n + 1, size);
 
 	*ret_n = array ? n : 0;
@@ -48,7 +50,7 @@ void *read_array(struct byte_reader *in, size_t size, size_t at_least, size_t *r
 
 int read_strings(struct byte_reader *in, struct dictionary *d)
 {
-	d->strings = read_array(in, sizeof(*d->strings), 2, &d->n_strings);
+	d->strings = read_array(in, sizeof(*d->strings), 2, ACTORS_STRINGS_MAX, &d->n_strings);
 	if (!d->strings)
 		return -ENOMEM;
 	for (size_t i = 0; i < d->n_strings && !in->failed; i++)
@@ -77,7 +79,7 @@ static void read_actor(struct byte_reader *in, const struct dictionary *d, struc
 
 int read_actors(struct byte_reader *in, struct dictionary *d)
 {
-	d->actors = read_array(in, sizeof(*d->actors), 9, &d->n_actors);
+	d->actors = read_array(in, sizeof(*d->actors), 9, SIZE_MAX, &d->n_actors);
 	if (!d->actors)
 		return -ENOMEM;
 	for (size_t i = 0; i < d->n_actors && !in->failed; i++)

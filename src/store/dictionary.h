@@ -29,6 +29,6 @@ void dictionary_done(struct dictionary *dictionary);
 /* Reads the number of a string. */
 const char *read_string_number(struct byte_reader *in, const struct dictionary *dictionary);
 
-/* An array for the n things that follow, each of which takes at least so many bytes: so it is
- * bounded by a small multiple of the segment's size. NULL: no memory. */
-void *read_array(struct byte_reader *in, size_t size, size_t at_least, size_t *ret_n);
+/* An array for the n <= max things that follow, each of which takes at least so many bytes: so it is
+ * bounded by a small multiple of the segment's size. It has one element more. NULL: no memory. */
+void *read_array(struct byte_reader *in, size_t size, size_t at_least, size_t max, size_t *ret_n);

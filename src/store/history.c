@@ -22,7 +22,7 @@ struct waiting {
 struct history {
 	char *dir; /* NULL: memory only */
 	uint64_t max_size, retention;
-	size_t top;
+	size_t top[SEGMENT_KIND_MAX_];
 	struct database *db;
 	int error; /* why the last attempt to open or write failed */
 	bool put_aside; /* a database was */
@@ -47,7 +47,8 @@ int history_new(const char *dir, const struct store_options *options, struct his
 	h->last = &h->first;
 	h->max_size = options->max_size;
 	h->retention = options->retention;
-	h->top = (size_t)options->top;
+	h->top[SEGMENT_FLOWS] = (size_t)options->top;
+	h->top[SEGMENT_SAMPLES] = (size_t)options->top_stacks;
 	if (dir) {
 		h->dir = strdup(dir);
 		if (!h->dir)
@@ -232,35 +233,34 @@ static int join_minute(struct history *h, uint64_t after_ns, struct joining *j)
 	uint64_t until_ns = after_ns + HISTORY_MINUTE_NS;
 	int r;
 
-	r = database_each(h->db, after_ns, until_ns, INT64_MAX, join_segment, j);
-	if (r >= 0 && table_flows(j->merge.table) > h->top)
-		r = table_thin(&j->merge.table, h->top);
+	r = database_each(h->db, j->merge.kind, after_ns, until_ns, INT64_MAX, join_segment, j);
 	if (r >= 0)
-		r = segment_encode(j->merge.table, &j->minute.data, &j->minute.size);
+		r = merge_thin(&j->merge, h->top[j->merge.kind]);
+	if (r >= 0)
+		r = merge_encode(&j->merge, &j->minute);
 	if (r < 0)
 		return r;
 	j->minute.id = ++h->last_id;
 	j->minute.level = SEGMENT_MINUTE;
-	j->minute.rows = table_rows(j->merge.table);
 	r = database_join(h->db, after_ns, until_ns, &j->minute);
 	free(j->minute.data);
 	return r;
 }
 
-/* Joins the oldest minute that still has steps, if it is old enough. 1: it did. */
-static int join_oldest(struct history *h, size_t max_rows)
+/* Joins the oldest minute that still has steps of a kind, if it is old enough. 1: it did. */
+static int join_oldest(struct history *h, enum segment_kind kind, size_t max_rows)
 {
 	struct joining joining = { .history = h };
 	uint64_t end_ns, after_ns;
 	int r;
 
-	r = database_next(h->db, 0, true, &end_ns);
+	r = database_next(h->db, kind, 0, true, &end_ns);
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
 	after_ns = minute_begin(end_ns);
 	if (after_ns + HISTORY_MINUTE_NS + HISTORY_FULL_NS > h->now_ns)
 		return 0;
-	r = merge_init(&joining.merge, max_rows);
+	r = merge_init(&joining.merge, kind, max_rows, true);
 	if (r >= 0)
 		r = join_minute(h, after_ns, &joining);
 	merge_done(&joining.merge);
@@ -274,8 +274,9 @@ bool history_tidy(struct history *h, size_t max_rows)
 	if (!is_open(h))
 		return false;
 	r = database_trim(h->db, h->now_ns > h->retention ? h->now_ns - h->retention : 0);
-	if (r == 0 && h->error == 0) /* no joining while the disk is full */
-		r = join_oldest(h, max_rows);
+	for (enum segment_kind kind = 0; kind < SEGMENT_KIND_MAX_ && r == 0; kind++)
+		if (h->error == 0) /* no joining while the disk is full */
+			r = join_oldest(h, kind, max_rows);
 	if (r < 0)
 		give_up(h, r);
 	return r > 0;
@@ -324,7 +325,7 @@ void history_report(struct history *h, struct history_report *ret)
 
 	if (h->db) {
 		report.disk_bytes = database_bytes(h->db);
-		database_next(h->db, 0, false, &report.oldest_ns);
+		database_first(h->db, &report.oldest_ns);
 	}
 	if (!report.oldest_ns && h->first)
 		report.oldest_ns = h->first->step.end_ns;
@@ -332,10 +333,12 @@ void history_report(struct history *h, struct history_report *ret)
 	*ret = report;
 }
 
-void history_walk_begin(struct history *h, const struct time_range *range, struct history_walk *ret)
+void history_walk_begin(struct history *h, enum segment_kind kind, const struct time_range *range,
+			struct history_walk *ret)
 {
 	is_open(h); /* a query may come before the first step */
 	*ret = (struct history_walk){
+		.kind = kind,
 		.range = *range,
 		.position_ns = range->since_ns,
 		.last_id = h->last_id,
@@ -348,7 +351,7 @@ static int walk_waiting(struct history *h, const struct history_walk *walk,
 	int r = 0;
 
 	for (const struct waiting *w = h->first; w && r >= 0; w = w->next)
-		if (w->step.end_ns > walk->range.since_ns &&
+		if (w->step.kind == walk->kind && w->step.end_ns > walk->range.since_ns &&
 		    w->step.end_ns <= walk->range.until_ns && w->step.id <= walk->last_id)
 			r = fn(userdata, &w->step);
 	return MIN(r, 0);
@@ -361,10 +364,11 @@ int history_walk_next(struct history *h, struct history_walk *walk,
 	int r = -ENOENT;
 
 	if (h->db)
-		r = database_next(h->db, walk->position_ns, false, &end_ns);
+		r = database_next(h->db, walk->kind, walk->position_ns, false, &end_ns);
 	if (r >= 0 && end_ns <= walk->range.until_ns) {
 		until_ns = MIN(minute_begin(end_ns) + HISTORY_MINUTE_NS, walk->range.until_ns);
-		r = database_each(h->db, walk->position_ns, until_ns, walk->last_id, fn, userdata);
+		r = database_each(h->db, walk->kind, walk->position_ns, until_ns, walk->last_id, fn,
+				  userdata);
 		walk->position_ns = until_ns;
 		if (r >= 0)
 			return 1;

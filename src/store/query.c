@@ -14,6 +14,7 @@
 
 #include "base/cleanup.h"
 #include "store/merge.h"
+#include "store/stack-segment.h"
 #include "store/store-internal.h"
 
 #define READ_NS (20 * NSEC_PER_MSEC) /* of one job, unless a single minute takes longer */
@@ -43,11 +44,16 @@ struct store_cursor {
 	struct ranked_row *ranking;
 	size_t left; /* in the heap */
 	size_t picked; /* at ranking[left ..], the largest last; not given out yet */
-	struct sum_position sums;
+	struct merge_position sums;
 	struct store_summary summary;
 	uint64_t damaged; /* segments */
 	int r;
 };
+
+static enum segment_kind kind_of(const struct store_query *query)
+{
+	return query->kinds & STORE_SAMPLE_KINDS ? SEGMENT_SAMPLES : SEGMENT_FLOWS;
+}
 
 static void cursor_done(void *arg);
 static void serve_waiting(struct store *store);
@@ -105,7 +111,8 @@ static int read_some(struct store_cursor *c)
 	int r;
 
 	if (!c->begun)
-		history_walk_begin(c->store->history, &c->query.range, &c->walk);
+		history_walk_begin(c->store->history, kind_of(&c->query), &c->query.range,
+				   &c->walk);
 	c->begun = true;
 	do
 		r = history_walk_next(c->store->history, &c->walk, add_segment, c);
@@ -117,10 +124,10 @@ static int read_some(struct store_cursor *c)
 
 static int rank(struct store_cursor *c)
 {
-	c->ranking = table_ranking(c->merge.table);
+	c->ranking = merge_ranking(&c->merge);
 	if (!c->ranking)
 		return -ENOMEM;
-	c->left = table_flows(c->merge.table);
+	c->left = merge_rows(&c->merge);
 	c->complete = true;
 	return 0;
 }
@@ -150,14 +157,11 @@ static void cursor_run(void *arg)
 /* The next record of what is at hand. */
 static bool next_record(struct store_cursor *c, struct record *ret)
 {
-	const struct ranked_row *ranked;
-
-	if (table_next_sum(c->merge.table, &c->sums, ret))
+	if (merge_next_sum(&c->merge, &c->sums, ret))
 		return true;
 	if (c->picked == 0)
 		return false;
-	ranked = &c->ranking[c->left + --c->picked];
-	table_flow_record(c->merge.table, ranked->key, ranked->row, ret);
+	merge_record(&c->merge, &c->ranking[c->left + --c->picked], ret);
 	c->summary.rows++;
 	return true;
 }
@@ -181,7 +185,7 @@ static bool emit_some(struct store_cursor *c)
 /* Gives back the rows that the answer turned out not to need. */
 static void settle_loan(struct store_cursor *c)
 {
-	size_t needed = table_flows(c->merge.table) + MESSAGE_ROWS;
+	size_t needed = merge_rows_taken(&c->merge) + MESSAGE_ROWS;
 
 	if (needed < c->rows_lent) {
 		c->store->rows_lent -= c->rows_lent - needed;
@@ -240,6 +244,9 @@ static int take_running(struct store_cursor *c)
 	c->query.range.until_ns = UINT64_MAX;
 	c->running.start_ns = store->running_since_ns;
 	c->running.end_ns = MAX(store->running_since_ns, now_ns(CLOCK_REALTIME));
+	if (c->merge.kind == SEGMENT_SAMPLES)
+		return stack_segment_encode(store->running_stacks, &c->running.data,
+					    &c->running.size);
 	return segment_encode(store->running, &c->running.data, &c->running.size);
 }
 
@@ -249,7 +256,7 @@ static int begin(struct store_cursor *c, size_t rows)
 	struct store *store = c->store;
 	int r;
 
-	r = merge_init(&c->merge, rows);
+	r = merge_init(&c->merge, kind_of(&c->query), rows, c->query.folded);
 	if (r < 0)
 		return r;
 	c->merge.kinds = c->query.kinds;
@@ -299,6 +306,8 @@ int store_query(struct store *store, struct store_query *query, store_record_fn 
 {
 	struct store_cursor *c;
 
+	if (query->kinds & STORE_SAMPLE_KINDS && query->kinds & ~STORE_SAMPLE_KINDS)
+		return -EINVAL;
 	if (store->n_queries == STORE_QUERIES_MAX)
 		return -EBUSY;
 	c = calloc(1, sizeof(*c));

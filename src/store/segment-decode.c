@@ -45,12 +45,12 @@ static int decode_dictionaries(struct decoder *d)
 	r = read_strings(&d->in, &d->names);
 	if (r < 0)
 		return r;
-	d->namespaces = read_array(&d->in, sizeof(*d->namespaces), 1, &d->n_namespaces);
+	d->namespaces = read_array(&d->in, sizeof(*d->namespaces), 1, SIZE_MAX, &d->n_namespaces);
 	if (!d->namespaces)
 		return -ENOMEM;
 	for (size_t i = 0; i < d->n_namespaces && !d->in.failed; i++)
 		d->namespaces[i] = read_number(&d->in);
-	d->addresses = read_array(&d->in, sizeof(*d->addresses), 5, &d->n_addresses);
+	d->addresses = read_array(&d->in, sizeof(*d->addresses), 5, SIZE_MAX, &d->n_addresses);
 	if (!d->addresses)
 		return -ENOMEM;
 	for (size_t i = 0; i < d->n_addresses && !d->in.failed; i++)

@@ -27,6 +27,12 @@ struct table;
 #define SEGMENT_VERSION 1
 #define SEGMENT_BYTES_MAX ((size_t)32 << 20) /* what is larger is neither written nor read */
 
+enum segment_kind {
+	SEGMENT_FLOWS, /* in this format */
+	SEGMENT_SAMPLES, /* stack-segment.h */
+	SEGMENT_KIND_MAX_,
+};
+
 enum segment_level {
 	SEGMENT_STEP,
 	SEGMENT_MINUTE,
@@ -34,6 +40,7 @@ enum segment_level {
 
 struct segment {
 	int64_t id; /* ascending with time of writing */
+	enum segment_kind kind;
 	enum segment_level level;
 	uint64_t start_ns, end_ns; /* CLOCK_REALTIME */
 	uint64_t rows;

@@ -224,14 +224,16 @@ static int add_sample(struct stacks *s, const struct sample *sample)
 /* Whose "other" row a sample may go to, the first that has room. */
 enum other_of { OTHER_OF_PROCESS, OTHER_OF_WORKLOAD, OTHER_OF_ALL, OTHER_OF_MAX_ };
 
+/* They stay when stacks are thinned: at most a fifth of the bytes, so that there is room for others. */
 static bool has_other_room(const struct stacks *s, enum other_of whose)
 {
+	size_t max = MIN((size_t)STACKS_OTHERS_MAX, s->max_bytes / STACKS_BYTES_PER_OTHER);
+
 	switch (whose) {
 	case OTHER_OF_PROCESS:
-		return s->n_others < STACKS_OTHERS_MAX && stacks_bytes(s) < s->max_bytes / 4 * 3;
+		return s->n_others < max && stacks_bytes(s) < s->max_bytes / 4 * 3;
 	case OTHER_OF_WORKLOAD:
-		return s->n_others < 2 * STACKS_OTHERS_MAX &&
-		       stacks_bytes(s) < s->max_bytes / 8 * 7;
+		return s->n_others < 2 * max && stacks_bytes(s) < s->max_bytes / 8 * 7;
 	default:
 		return true;
 	}

@@ -21,6 +21,7 @@
 #define STACKS_CODES_MAX UINT16_MAX
 #define STACKS_ROWS_MAX (UINT32_C(1) << 18) /* "other" ones included */
 #define STACKS_OTHERS_MAX 4096 /* "other" rows of processes, and as many of workloads */
+#define STACKS_BYTES_PER_OTHER 2048 /* of max_bytes, for each of these: they take some 400 */
 #define STACKS_LOSSES_MAX 4096 /* (event, process, CPU) */
 #define STACKS_KERNEL_FRAMES_MAX 127
 

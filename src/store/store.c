@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "base/cleanup.h"
+#include "store/stack-segment.h"
 #include "store/store-internal.h"
 
 #define MIB INT64_C(1048576)
@@ -51,6 +52,15 @@ static const struct option keys[] = {
 		.value = "1000",
 		.help = "flows kept of each minute older than 10 minutes; the rest is one sum",
 	},
+	{
+		.key = "top_stacks",
+		.type = OPTION_INT,
+		.offset = offsetof(struct store_options, top_stacks),
+		.min = 1,
+		.max = TABLE_ROWS_DEFAULT,
+		.value = "1000",
+		.help = "stacks kept of each such minute; the rest is one sum per process",
+	},
 	{},
 };
 
@@ -63,6 +73,7 @@ const struct option_group store_options_group = {
 static struct store *release(struct store *store)
 {
 	table_free(store->running);
+	stacks_free(store->running_stacks);
 	free(store);
 	return NULL;
 }
@@ -90,7 +101,8 @@ void store_job_done(struct store *store)
 /* A job that takes a step over, and then, one by one, jobs that tidy up. */
 struct upkeep {
 	struct store *store;
-	struct segment step; /* data NULL: none, only tidying */
+	struct segment step; /* of flows; data NULL: none, only tidying */
+	struct segment samples; /* of the same step; data NULL: it has none */
 	size_t max_rows;
 	bool more;
 	struct history_report report;
@@ -102,6 +114,8 @@ static void upkeep_run(void *arg)
 
 	if (u->step.data)
 		history_add(u->store->history, &u->step);
+	if (u->samples.data)
+		history_add(u->store->history, &u->samples);
 	u->more = u->step.data || history_tidy(u->store->history, u->max_rows);
 	history_report(u->store->history, &u->report);
 }
@@ -122,7 +136,7 @@ static void upkeep_done(void *arg)
 
 	store->report = u->report;
 	store->waiting_steps -= had_step;
-	u->step.data = NULL;
+	u->step.data = u->samples.data = NULL;
 	if (!had_step)
 		store->tidying = false;
 	if (u->more && !store->tidying && !store->closed && post_upkeep(u) >= 0)
@@ -146,6 +160,21 @@ static void start_tidying(struct store *store)
 		store->tidying = true;
 }
 
+/* Empty tables for a step. */
+static int begin_step(const struct store *store, struct table **ret_flows,
+		      struct stacks **ret_stacks)
+{
+	_cleanup_(table_free_p) struct table *flows = NULL;
+	int r;
+
+	r = table_new(store->max_rows, &flows);
+	if (r >= 0)
+		r = stacks_new(store->max_rows * STORE_STACKS_BYTES_PER_ROW, false, ret_stacks);
+	if (r >= 0)
+		*ret_flows = TAKE(flows);
+	return r;
+}
+
 int store_new(struct work *work, const char *dir, const struct store_options *options,
 	      struct store **ret)
 {
@@ -159,7 +188,7 @@ int store_new(struct work *work, const char *dir, const struct store_options *op
 	store->running_since_ns = now_ns(CLOCK_REALTIME);
 	store->last_step_since_ns = store->running_since_ns;
 	store->report.status = (struct part_status){ .name = "store", .state = PART_ON };
-	r = table_new(store->max_rows, &store->running);
+	r = begin_step(store, &store->running, &store->running_stacks);
 	if (r >= 0)
 		r = history_new(dir, options, &store->history);
 	if (r < 0)
@@ -219,7 +248,7 @@ struct store *store_free(struct store *store)
 	return NULL;
 }
 
-int store_add(struct store *store, const struct record *record)
+static int add_flows(struct store *store, const struct record *record)
 {
 	int r = table_add(store->running, record), other;
 
@@ -228,6 +257,26 @@ int store_add(struct store *store, const struct record *record)
 		other = table_add_other(store->running, record);
 		r = other < 0 ? other : r;
 	}
+	return r;
+}
+
+static int add_samples(struct store *store, const struct record *record)
+{
+	int r = stacks_add(store->running_stacks, record), other;
+
+	if (r == -ENOSPC) {
+		store->stacks_full++;
+		other = stacks_add_other(store->running_stacks, record);
+		r = other < 0 ? other : r;
+	}
+	return r;
+}
+
+int store_add(struct store *store, const struct record *record)
+{
+	int r = STORE_SAMPLE_KINDS & 1U << record->kind ? add_samples(store, record)
+							: add_flows(store, record);
+
 	if (r < 0 && r != -ENOSPC)
 		store->no_memory++;
 	return r;
@@ -237,29 +286,49 @@ static void tell_exporters(struct store *store)
 {
 	for (size_t i = 0; i < store->n_exporters; i++) {
 		table_each(store->running, store->exporters[i].fn, store->exporters[i].userdata);
+		stacks_each(store->running_stacks, store->exporters[i].fn,
+			    store->exporters[i].userdata);
 		if (store->exporters[i].end)
 			store->exporters[i].end(store->exporters[i].userdata);
 	}
 }
 
+static struct upkeep *upkeep_free(struct upkeep *u)
+{
+	free(u->step.data);
+	free(u->samples.data);
+	free(u);
+	return NULL;
+}
+
+DEFINE_CLEANUP(struct upkeep *, upkeep_free)
+
 /* Encodes the running step for the worker. NULL: no memory. */
 static struct upkeep *new_upkeep(struct store *store, uint64_t now)
 {
-	_cleanup_free_ struct upkeep *u = calloc(1, sizeof(*u));
+	_cleanup_(upkeep_free_p) struct upkeep *u = calloc(1, sizeof(*u));
+	struct stacks *stacks = store->running_stacks;
 
 	if (!u || segment_encode(store->running, &u->step.data, &u->step.size) < 0)
 		return NULL;
+	if (!stacks_is_empty(stacks) &&
+	    stack_segment_encode(stacks, &u->samples.data, &u->samples.size) < 0)
+		return NULL;
 	u->store = store;
-	u->step.level = SEGMENT_STEP;
-	u->step.start_ns = MIN(store->running_since_ns, now); /* the clock may have been set back */
-	u->step.end_ns = now;
+	u->step.kind = SEGMENT_FLOWS;
+	u->step.level = u->samples.level = SEGMENT_STEP;
+	/* The clock may have been set back. */
+	u->step.start_ns = u->samples.start_ns = MIN(store->running_since_ns, now);
+	u->step.end_ns = u->samples.end_ns = now;
 	u->step.rows = table_rows(store->running);
+	u->samples.kind = SEGMENT_SAMPLES;
+	u->samples.rows = stacks_rows(stacks);
 	return TAKE(u);
 }
 
 static int hand_over(struct store *store, uint64_t now)
 {
-	struct upkeep *u;
+	_cleanup_(upkeep_free_p) struct upkeep *u = NULL;
 	int r;
 
 	if (store->waiting_steps >= STORE_WAITING_MAX)
@@ -268,11 +337,9 @@ static int hand_over(struct store *store, uint64_t now)
 	if (!u)
 		return -ENOMEM;
 	r = post_upkeep(u);
-	if (r < 0) {
-		free(u->step.data);
-		free(u);
+	if (r < 0)
 		return r;
-	}
+	TAKE(u);
 	store->waiting_steps++;
 	return 0;
 }
@@ -280,10 +347,11 @@ static int hand_over(struct store *store, uint64_t now)
 int store_step(struct store *store, uint64_t now_realtime_ns)
 {
 	struct table *next;
+	struct stacks *next_stacks;
 	int r;
 
 	store_expire_queries(store, now_ns(CLOCK_MONOTONIC));
-	r = table_new(store->max_rows, &next);
+	r = begin_step(store, &next, &next_stacks);
 	if (r < 0)
 		return r; /* the step goes on */
 	tell_exporters(store);
@@ -293,7 +361,9 @@ int store_step(struct store *store, uint64_t now_realtime_ns)
 	else if (r < 0)
 		store->no_memory++;
 	table_free(store->running);
+	stacks_free(store->running_stacks);
 	store->running = next;
+	store->running_stacks = next_stacks;
 	store->last_step_since_ns = MIN(store->running_since_ns, now_realtime_ns);
 	store->running_since_ns = now_realtime_ns;
 	return r;
@@ -312,6 +382,7 @@ void store_set_max_rows(struct store *store, size_t rows)
 {
 	store->max_rows = rows ? rows : TABLE_ROWS_DEFAULT;
 	table_set_max_rows(store->running, store->max_rows);
+	stacks_set_max_bytes(store->running_stacks, store->max_rows * STORE_STACKS_BYTES_PER_ROW);
 }
 
 void store_status(const struct store *store, struct part_status *ret)
@@ -329,6 +400,7 @@ void store_losses(const struct store *store, void (*fn)(void *userdata, const st
 {
 	const struct loss losses[] = {
 		{ "store.table_full", store->table_full },
+		{ "store.stacks_full", store->stacks_full },
 		{ "store.no_memory", store->no_memory },
 		{ "store.queue_full", store->queue_full },
 		{ "store.disk_full", store->report.lost_full },
@@ -344,7 +416,8 @@ void store_figures(const struct store *store, struct store_figures *ret)
 {
 	*ret = (struct store_figures){
 		.disk_bytes = store->report.disk_bytes,
-		.memory_rows = table_rows(store->running) + store->report.waiting_rows,
+		.memory_rows = table_rows(store->running) + stacks_rows(store->running_stacks) +
+			       store->report.waiting_rows,
 		.oldest_ns = store->report.oldest_ns,
 		.running_since_ns = store->running_since_ns,
 		.waiting_steps = store->waiting_steps,

@@ -5,8 +5,9 @@
  * Nothing here blocks the loop, and nothing here logs: what fails is in store_status().
  *
  * Steps of 5 s are kept in full for 10 minutes; older ones are joined to steps of 1 minute that
- * hold the top N rows and one exact "other" row per (netns, role, protocol), so totals stay exact
- * at every age.
+ * hold the top N rows and exact "other" rows, so totals stay exact at every age: of flows per (netns,
+ * role, protocol), of samples per (event, end of the stack, process). A minute does not know the
+ * threads' ids and the CPUs of samples any more.
  */
 #pragma once
 
@@ -25,7 +26,7 @@ struct store_options { /* the keys below "store" */
 	char *path; /* directory */
 	uint64_t max_size; /* bytes */
 	uint64_t retention; /* ns */
-	int64_t top;
+	int64_t top, top_stacks;
 };
 extern const struct option_group store_options_group;
 
@@ -42,7 +43,7 @@ int store_new(struct work *work, const char *dir, const struct store_options *op
 struct store *store_free(struct store *store);
 
 /* Adds a record to the current step; copies. 0, or -ENOSPC when the step's table is at its limit:
- * the record is then in the step's "other" row, and counted in "store.table_full". */
+ * the record is then in an "other" row, and counted in "store.table_full" or "store.stacks_full". */
 int store_add(struct store *store, const struct record *record);
 
 /* Ends the current step and hands it to the worker. Called by the pipeline every interval, after
@@ -62,25 +63,29 @@ int store_on_step(struct store *store, store_record_fn fn, void (*end)(void *use
  * step belongs to it. What was taken is in the summary.
  */
 struct store_query {
-	unsigned kinds; /* set of 1 << enum record_kind */
+	unsigned kinds; /* set of 1 << enum record_kind: of flows, untracked and interfaces, or of
+			   samples and their losses */
 	struct time_range range;
-	struct filter filter; /* of flows; the query takes it over when it was accepted */
-	size_t limit; /* rows of flows, the largest by bytes first; 0 = all */
+	struct filter
+		filter; /* of flows and samples; the query takes it over when it was accepted */
+	size_t limit; /* rows of flows or samples, the largest first; 0 = all */
+	bool folded; /* samples are added up over threads of one name and CPUs: tid 0, cpu -1 */
 };
 
 struct store_summary {
-	bool exact; /* false: some flows are in "other" rows: a part of the range was thinned to the
+	bool exact; /* false: some rows are in "other" rows: a part of the range was thinned to the
 		       top N, or there were more than a step or an answer can hold */
 	uint64_t covered_since_ns, covered_until_ns; /* what was taken; 0, 0: nothing */
-	uint64_t rows, rows_left_out; /* of flows; left out by limit */
+	uint64_t rows, rows_left_out; /* of flows or samples; left out by limit */
 };
 
 /*
  * Answers a query: rows of the range added up by key (record.flow.tx is the sum over the range).
  * row is called in pieces from the loop; end once, with r 0 or a negative errno (the rows so far are
  * then a part of the answer); the cursor is gone when it returns. First come untracked and interface
- * records, then flows, the largest first. Strings of a row are valid during the call. -EBUSY:
- * STORE_QUERIES_MAX are under way.
+ * records, then flows, the largest by bytes first; or losses, then samples, the largest by value first.
+ * Strings and frames of a row are valid during the call. -EBUSY: STORE_QUERIES_MAX are under way;
+ * -EINVAL: kinds of both sorts.
  *
  * All answers together have a bounded number of rows (store_set_max_rows). While they are taken a
  * query waits, in order; what has waited for STORE_WAIT_NS when a step ends, ends with -EBUSY.
@@ -101,7 +106,8 @@ void store_query_cancel(struct store_cursor *cursor);
 
 void store_status(const struct store *store, struct part_status *ret);
 /*
- * store.table_full    records that are in "other" rows
+ * store.table_full    records of flows that are in "other" rows
+ * store.stacks_full   records of samples that are in "other" rows
  * store.no_memory     records and steps
  * store.queue_full    steps for which the disk was too slow
  * store.disk_full     steps that waited in memory for space on the disk, until there was no room
@@ -119,10 +125,12 @@ struct store_figures {
 void store_figures(const struct store *store, struct store_figures *ret);
 /*
  * Caps the rows of flows that a step may hold, and the answers to all queries together; 0 = the
- * default. For each row the store then takes at most STORE_BYTES_PER_ROW: one in the running step
+ * default. Samples have their share by bytes: 128 in the running step for each row of flows, and what
+ * rows of flows would take in an answer and in a minute. For each row the store then takes at most STORE_BYTES_PER_ROW: one in the running step
  * (272 bytes, if each flow has an address of its own) and, encoded, in the step that is being
  * written (70); one in an answer (272, and half as much again while it is thinned, 24 in its order,
- * 70 encoded); a quarter of one in the minute that is being joined (a quarter of 408).
+ * 70 encoded); a quarter of one in the minute that is being joined (a quarter of 408); and 128 for
+ * samples, 32 when they are encoded.
  */
 void store_set_max_rows(struct store *store, size_t rows);
-#define STORE_BYTES_PER_ROW (342 + 502 + 102)
+#define STORE_BYTES_PER_ROW (342 + 502 + 102 + 160)

@@ -34,7 +34,7 @@ static void check_round_trip(const struct table *table)
 	struct merge again;
 	struct segment segment = {};
 
-	assert(merge_init(&again, ROWS_MAX) == 0);
+	assert(merge_init(&again, SEGMENT_FLOWS, ROWS_MAX, false) == 0);
 	assert(segment_encode(table, &segment.data, &segment.size) == 0);
 	assert(merge_segment(&again, &segment) == 0);
 	assert(table_rows(again.table) == table_rows(table));
@@ -50,7 +50,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	r = segment_decode(data, size, check_record, NULL);
 	assert(r == 0 || r == -EBADMSG);
-	assert(merge_init(&merge, ROWS_MAX) == 0);
+	assert(merge_init(&merge, SEGMENT_FLOWS, ROWS_MAX, false) == 0);
 	assert(merge_segment(&merge, &segment) == r);
 	check_round_trip(merge.table);
 	merge_done(&merge);

@@ -84,9 +84,9 @@ static void on_step_end(void *userdata)
 
 static struct bed *new_bed(uint64_t interval)
 {
-	static const struct store_options options = { .max_size = 64 << 20,
-						      .retention = NEVER,
-						      .top = 10 };
+	static const struct store_options options = {
+		.max_size = 64 << 20, .retention = NEVER, .top = 10, .top_stacks = 10
+	};
 	struct bed *bed = calloc(1, sizeof(*bed));
 
 	assert_non_null(bed);

@@ -136,7 +136,8 @@ void bed_prepare(struct bed *bed, bool on_disk)
 	*bed = (struct bed){
 		.options = { .max_size = 256 << 20,
 			     .retention = 86400 * NSEC_PER_SEC,
-			     .top = 1000 },
+			     .top = 1000,
+			     .top_stacks = 1000 },
 		.now = UINT64_C(1700000000) * NSEC_PER_SEC, /* 20 s into a minute */
 	};
 	if (on_disk) {
