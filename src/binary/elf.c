@@ -271,3 +271,8 @@ int elf_file_read(const struct elf_file *elf, const struct elf_section *section,
 	*ret_size = section->size;
 	return 0;
 }
+
+int elf_file_read_at(const struct elf_file *elf, uint64_t offset, void *ret, size_t size)
+{
+	return read_at(elf->fd, offset, ret, size);
+}

@@ -77,5 +77,8 @@ const struct elf_section *elf_file_section(const struct elf_file *elf, const cha
 int elf_file_read(const struct elf_file *elf, const struct elf_section *section, uint8_t **ret,
 		  size_t *ret_size);
 
+/* size bytes at an offset in the file; -EBADMSG: not all of them are in it. */
+int elf_file_read_at(const struct elf_file *elf, uint64_t offset, void *ret, size_t size);
+
 DEFINE_CLEANUP(struct elf_file *, elf_file_free)
 #define _cleanup_elf_ _cleanup_(elf_file_free_p)

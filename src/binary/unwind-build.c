@@ -12,8 +12,8 @@
 #include "base/hashmap.h"
 #include "base/util.h"
 #include "binary/array.h"
+#include "binary/start-code.h"
 
-#define ENTRY_MAX 64 /* bytes of an entry point without rules; musl's _start has 22 */
 #define PAGE_SIZE (UINT64_C(1) << WIRE_UNWIND_PAGE_BITS)
 
 struct row {
@@ -22,9 +22,8 @@ struct row {
 };
 
 struct builder {
+	const struct elf_file *elf;
 	struct row told; /* the last one */
-	uint64_t entry; /* ENTRY_MAX bytes at the most are a root if they have no rule */
-	uint64_t entry_end;
 	struct row pending; /* with its steps */
 	struct wire_unwind_rule now; /* behind them */
 	struct hashmap *numbers; /* struct wire_unwind_rule -> uint16_t */
@@ -168,18 +167,23 @@ static int put_row(struct builder *b, const struct row *row)
 	return r;
 }
 
-/* Where the entry point has no rule, it is a root: nobody called it. */
-static int put_entry(struct builder *b, uint64_t next)
+/* The roots in what has no rule between the last row that was told and the next. */
+static int put_roots(struct builder *b, uint64_t next)
 {
-	struct row root = { b->entry, { .cfa = WIRE_CFA_SP, .ra = WIRE_SAVED_UNDEFINED } };
-	struct row end = { MIN(next, b->entry_end), {} };
-	int r;
+	static const struct wire_unwind_rule none,
+		root = { .cfa = WIRE_CFA_SP, .ra = WIRE_SAVED_UNDEFINED };
+	struct start_code found[START_CODE_MAX];
+	size_t n = 0;
+	int r = 0;
 
-	if (b->told.rule.cfa != WIRE_CFA_UNKNOWN || b->entry < b->told.address ||
-	    b->entry >= end.address)
-		return 0;
-	r = put_row(b, &root);
-	return r < 0 || end.address == next ? r : put_row(b, &end);
+	if (b->told.rule.cfa == WIRE_CFA_UNKNOWN)
+		n = start_code_find(b->elf, b->told.address, next, found);
+	for (size_t i = 0; i < n && r == 0; i++) {
+		r = put_row(b, &(struct row){ found[i].begin, root });
+		if (r == 0 && found[i].end < next)
+			r = put_row(b, &(struct row){ found[i].end, none });
+	}
+	return r;
 }
 
 static int take_row(void *userdata, uint64_t address, const struct wire_unwind_rule *rule)
@@ -188,7 +192,7 @@ static int take_row(void *userdata, uint64_t address, const struct wire_unwind_r
 	struct row row = { address, *rule };
 	int r;
 
-	r = put_entry(b, address);
+	r = put_roots(b, address);
 	if (r < 0)
 		return r;
 	b->told = row;
@@ -197,23 +201,11 @@ static int take_row(void *userdata, uint64_t address, const struct wire_unwind_r
 
 static int finish_rows(struct builder *b)
 {
-	int r = put_entry(b, UINT64_MAX);
+	int r = put_roots(b, UINT64_MAX);
 
 	if (r == 0 && b->pending.address % PAGE_SIZE != 0)
 		r = write_row(b, &b->pending);
 	return r;
-}
-
-static void find_entry(struct builder *b, const struct elf_file *elf)
-{
-	for (size_t i = 0; i < elf->n_text; i++) {
-		const struct elf_segment *text = &elf->text[i];
-
-		if (elf->entry > 0 && elf->entry - text->vaddr < text->size) {
-			b->entry = elf->entry;
-			b->entry_end = MIN(text->vaddr + text->size, elf->entry + ENTRY_MAX);
-		}
-	}
 }
 
 /* A section that is elsewhere (.debug_frame in a file of its own) or compressed is as none. */
@@ -233,8 +225,9 @@ static int read_section(const struct elf_file *elf, const char *name, uint8_t **
 	return 0;
 }
 
-static int build_rows(struct builder *b, const struct elf_file *elf, struct cfi_counts *counts)
+static int build_rows(struct builder *b, struct cfi_counts *counts)
 {
+	const struct elf_file *elf = b->elf;
 	struct cfi_input input = { .machine = elf->machine,
 				   .text = elf->text,
 				   .n_text = elf->n_text };
@@ -288,9 +281,9 @@ static uint64_t text_bytes(const struct elf_file *elf)
 	return bytes;
 }
 
-static struct unwind_header make_header(const struct builder *b, const struct elf_file *elf,
-					const struct cfi_counts *counts)
+static struct unwind_header make_header(const struct builder *b, const struct cfi_counts *counts)
 {
+	const struct elf_file *elf = b->elf;
 	struct unwind_header header = {
 		.magic = UNWIND_MAGIC,
 		.version = UNWIND_VERSION,
@@ -312,18 +305,17 @@ int unwind_table_build(const struct elf_file *elf, void **ret, size_t *ret_size)
 	static const struct wire_unwind_rule none;
 	struct cfi_counts counts = {};
 	struct unwind_header header;
-	struct builder b = {};
+	struct builder b = { .elf = elf };
 	uint16_t number;
 	int r;
 
-	find_entry(&b, elf);
 	r = hashmap_new(sizeof(none), sizeof(number), UNWIND_RULES_MAX, &b.numbers);
 	if (r == 0)
 		r = rule_number(&b, &none, &number); /* WIRE_RULE_NONE */
 	if (r == 0)
-		r = build_rows(&b, elf, &counts);
+		r = build_rows(&b, &counts);
 	if (r == 0) {
-		header = make_header(&b, elf, &counts);
+		header = make_header(&b, &counts);
 		r = join(&b, &header, ret, ret_size);
 	}
 	hashmap_free(b.numbers);
