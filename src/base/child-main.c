@@ -20,7 +20,7 @@
 #include "base/util.h"
 
 #define NOBODY 65534 /* in every distribution, and in every user namespace */
-#define NICE 10
+#define NICE 5 /* a third of what others get: somebody waits for the names */
 /* Addresses that are not data: the program, its libraries, and files that a library maps. */
 #define MAPPED_MAX (UINT64_C(8) << 30)
 

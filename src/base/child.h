@@ -42,7 +42,7 @@ enum child_status {
 	CHILD_OK,
 	CHILD_REFUSED, /* it said no: error is its -errno; -EBADMSG: its answer was none */
 	CHILD_CRASHED, /* error is the signal, SIGSYS where it tried to break out; 0: it just ended */
-	CHILD_TIMED_OUT, /* by the clock (killed) or of CPU time */
+	CHILD_TIMED_OUT, /* by the clock (killed), or of CPU time: then error is SIGXCPU */
 	CHILD_TOO_BIG, /* its answer was beyond limits.result */
 	CHILD_STATUS_MAX_,
 };
