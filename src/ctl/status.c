@@ -81,11 +81,17 @@ static void print_store(struct ctl *ctl, struct json_object *store)
 {
 	uint64_t oldest = value_u64(store, "oldest_ns");
 	const char *reason = value_text(store, "reason");
+	uint64_t samples = value_u64(store, "sample_bytes"), holds = value_u64(store, "holds_ns");
 	char size[HUMAN_LEN], since[FOOTER_CLOCK_LEN];
 
 	fprintf(ctl->out, "History: %s on disk", human_bytes(value_u64(store, "disk_bytes"), size));
+	if (samples > 0)
+		fprintf(ctl->out, " (samples: %s)", human_bytes(samples, size));
 	if (oldest > 0)
 		fprintf(ctl->out, ", from %s on", footer_clock(oldest, since));
+	if (holds > 0)
+		fprintf(ctl->out, ", room for %s at this rate",
+			human_span(holds / NSEC_PER_SEC, size));
 	fprintf(ctl->out, "%s%s.\n", *reason ? "; " : "", reason);
 }
 

@@ -109,6 +109,8 @@ static int add_store(struct manager *m, struct json_object *o)
 	store_figures(m->store, &f);
 	store = part_to_json(&status);
 	r = json_add_u64(store, "disk_bytes", f.disk_bytes);
+	r = r ?: json_add_u64(store, "sample_bytes", f.sample_bytes);
+	r = r ?: json_add_u64(store, "holds_ns", f.holds_ns);
 	r = r ?: json_add_u64(store, "memory_rows", f.memory_rows);
 	r = r ?: json_add_u64(store, "oldest_ns", f.oldest_ns);
 	r = r ?: json_add_u64(store, "running_since_ns", f.running_since_ns);

@@ -9,6 +9,9 @@
 
 #define DATABASE_LOG_RESERVE ((uint64_t)8 << 20) /* of max_size */
 
+/* What a segment takes beside its data: its columns and indexes, and what pages leave empty. */
+#define DATABASE_ROW_BYTES 1024
+
 enum statement {
 	SQL_BEGIN,
 	SQL_COMMIT,
@@ -20,6 +23,8 @@ enum statement {
 	SQL_NEXT,
 	SQL_NEXT_STEP,
 	SQL_EACH,
+	SQL_SIZE,
+	SQL_SIZE_BEFORE,
 	SQL_PAGES,
 	SQL_FREE_PAGES,
 	SQL_VACUUM,
@@ -33,6 +38,7 @@ struct database {
 	char *path, *log_path;
 	uint64_t max_size, page_size;
 	int64_t last_id;
+	uint64_t sample_bytes; /* see database_sample_bytes() */
 };
 
 DEFINE_CLEANUP(struct database *, database_close)

@@ -37,6 +37,11 @@ static const char *const statements[SQL_MAX_] = {
 	[SQL_EACH] = "SELECT id, level, start, end, rows, data FROM segment"
 		     " WHERE kind = ? AND end > ? AND end <= ? AND (level > 0 OR id <= ?) ORDER BY "
 		     "end, id",
+	/* With DATABASE_ROW_BYTES. The length is in a row's header: no data are read. */
+	[SQL_SIZE] = "SELECT sum(length(data) + 1024) FROM segment"
+		     " WHERE kind = ? AND end > ? AND end <= ?",
+	[SQL_SIZE_BEFORE] = "SELECT sum(length(data) + 1024) FROM segment WHERE kind = 1 AND id IN"
+			    " (SELECT id FROM segment WHERE end < ? ORDER BY end LIMIT ?)",
 	[SQL_PAGES] = "PRAGMA page_count",
 	[SQL_FREE_PAGES] = "PRAGMA freelist_count",
 	[SQL_VACUUM] = "PRAGMA incremental_vacuum(512)" /* pages: a small piece */,
@@ -185,6 +190,8 @@ static int prepare(struct database *db)
 			return database_error(db, r);
 	}
 	r = pragma_number(db, "SELECT max(id) FROM segment", &db->last_id);
+	if (r >= 0)
+		r = database_size(db, SEGMENT_SAMPLES, 0, UINT64_MAX, &db->sample_bytes);
 	if (r >= 0 && (db->last_id < 0 || db->last_id > INT64_MAX / 2))
 		r = -EUCLEAN; /* nobody counts that far */
 	return r;

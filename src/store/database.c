@@ -40,9 +40,10 @@ static int run(struct database *db, enum statement which, int64_t a, int64_t b, 
 }
 
 /* The first number that a statement yields. -ENOENT: no row, or NULL. */
-static int number_of(struct database *db, enum statement which, int64_t a, int64_t b, uint64_t *ret)
+static int number_of(struct database *db, enum statement which, int64_t a, int64_t b, int64_t c,
+		     uint64_t *ret)
 {
-	sqlite3_stmt *s = bound(db, which, a, b, 0, 0);
+	sqlite3_stmt *s = bound(db, which, a, b, c, 0);
 	int r = sqlite3_step(s);
 
 	if (r == SQLITE_ROW && sqlite3_column_type(s, 0) == SQLITE_INTEGER) {
@@ -79,10 +80,35 @@ int64_t database_last_id(const struct database *db)
 	return db->last_id;
 }
 
-static uint64_t file_limit(const struct database *db)
+uint64_t database_limit(const struct database *db)
 {
 	return db->max_size > 2 * DATABASE_LOG_RESERVE ? db->max_size - DATABASE_LOG_RESERVE
 						       : db->max_size / 2;
+}
+
+/* The sum that a statement yields; 0 of no rows. */
+static int sum_of(struct database *db, enum statement which, int64_t a, int64_t b, int64_t c,
+		  uint64_t *ret)
+{
+	uint64_t sum = 0;
+	int r;
+
+	r = number_of(db, which, a, b, c, &sum);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	*ret = sum;
+	return 0;
+}
+
+int database_size(struct database *db, enum segment_kind kind, uint64_t after_ns, uint64_t until_ns,
+		  uint64_t *ret_bytes)
+{
+	return sum_of(db, SQL_SIZE, kind, signed_ns(after_ns), signed_ns(until_ns), ret_bytes);
+}
+
+uint64_t database_sample_bytes(const struct database *db)
+{
+	return db->sample_bytes;
 }
 
 /* Bytes of the file: all pages, and those that hold something. */
@@ -91,9 +117,9 @@ static int measure(struct database *db, uint64_t *ret_all, uint64_t *ret_used)
 	uint64_t pages, free_pages;
 	int r;
 
-	r = number_of(db, SQL_PAGES, 0, 0, &pages);
+	r = number_of(db, SQL_PAGES, 0, 0, 0, &pages);
 	if (r >= 0)
-		r = number_of(db, SQL_FREE_PAGES, 0, 0, &free_pages);
+		r = number_of(db, SQL_FREE_PAGES, 0, 0, 0, &free_pages);
 	if (r < 0)
 		return r;
 	*ret_all = pages * db->page_size;
@@ -104,10 +130,16 @@ static int measure(struct database *db, uint64_t *ret_all, uint64_t *ret_used)
 /* Drops the oldest segments that ended before a time. 1: some were; 0: there are none. */
 static int drop_oldest(struct database *db, uint64_t before_ns)
 {
+	uint64_t samples;
 	int r;
 
-	r = run(db, SQL_DELETE_BEFORE, signed_ns(before_ns), TRIM_SEGMENTS, 0);
-	return r < 0 ? r : sqlite3_changes(db->sqlite) > 0;
+	r = sum_of(db, SQL_SIZE_BEFORE, signed_ns(before_ns), TRIM_SEGMENTS, 0, &samples);
+	if (r >= 0)
+		r = run(db, SQL_DELETE_BEFORE, signed_ns(before_ns), TRIM_SEGMENTS, 0);
+	if (r < 0)
+		return r;
+	db->sample_bytes -= MIN(samples, db->sample_bytes);
+	return sqlite3_changes(db->sqlite) > 0;
 }
 
 static int make_room(struct database *db, uint64_t bytes)
@@ -115,11 +147,11 @@ static int make_room(struct database *db, uint64_t bytes)
 	uint64_t all, used;
 	int r;
 
-	if (bytes > file_limit(db) / 2)
+	if (bytes > database_limit(db) / 2)
 		return -EFBIG;
 	do {
 		r = measure(db, &all, &used);
-		if (r < 0 || used + bytes <= file_limit(db))
+		if (r < 0 || used + bytes <= database_limit(db))
 			return r;
 		r = drop_oldest(db, UINT64_MAX);
 	} while (r > 0);
@@ -141,6 +173,8 @@ static int insert(struct database *db, const struct segment *segment)
 	r = database_error(db, sqlite3_step(s));
 	sqlite3_reset(s);
 	sqlite3_clear_bindings(s);
+	if (r >= 0 && segment->kind == SEGMENT_SAMPLES)
+		db->sample_bytes += segment->size + DATABASE_ROW_BYTES;
 	return r;
 }
 
@@ -152,21 +186,40 @@ int database_append(struct database *db, const struct segment *segment)
 	return r < 0 ? r : insert(db, segment);
 }
 
+static int replace(struct database *db, uint64_t after_ns, uint64_t until_ns,
+		   const struct segment *segment)
+{
+	uint64_t before = 0;
+	int r = 0;
+
+	if (segment->kind == SEGMENT_SAMPLES)
+		r = database_size(db, segment->kind, after_ns, until_ns, &before);
+	if (r >= 0)
+		r = run(db, SQL_DELETE_RANGE, segment->kind, signed_ns(after_ns),
+			signed_ns(until_ns));
+	if (r < 0)
+		return r;
+	db->sample_bytes -= MIN(before, db->sample_bytes);
+	return insert(db, segment);
+}
+
 int database_join(struct database *db, uint64_t after_ns, uint64_t until_ns,
 		  const struct segment *segment)
 {
+	uint64_t samples = db->sample_bytes;
 	int r;
 
 	r = run(db, SQL_BEGIN, 0, 0, 0);
 	if (r < 0)
 		return r;
-	r = run(db, SQL_DELETE_RANGE, segment->kind, signed_ns(after_ns), signed_ns(until_ns));
-	if (r >= 0)
-		r = insert(db, segment);
+	r = replace(db, after_ns, until_ns, segment);
 	if (r >= 0)
 		r = run(db, SQL_COMMIT, 0, 0, 0);
+	if (r >= 0)
+		return 0;
+	db->sample_bytes = samples;
 	/* A full disk may have rolled back by itself (https://sqlite.org/lang_transaction.html). */
-	if (r < 0 && !sqlite3_get_autocommit(db->sqlite))
+	if (!sqlite3_get_autocommit(db->sqlite))
 		run(db, SQL_ROLLBACK, 0, 0, 0);
 	return r;
 }
@@ -174,13 +227,13 @@ int database_join(struct database *db, uint64_t after_ns, uint64_t until_ns,
 int database_next(struct database *db, enum segment_kind kind, uint64_t after_ns, bool steps,
 		  uint64_t *ret_end_ns)
 {
-	return number_of(db, steps ? SQL_NEXT_STEP : SQL_NEXT, kind, signed_ns(after_ns),
+	return number_of(db, steps ? SQL_NEXT_STEP : SQL_NEXT, kind, signed_ns(after_ns), 0,
 			 ret_end_ns);
 }
 
 int database_first(struct database *db, uint64_t *ret_end_ns)
 {
-	return number_of(db, SQL_FIRST, 0, 0, ret_end_ns);
+	return number_of(db, SQL_FIRST, 0, 0, 0, ret_end_ns);
 }
 
 static void segment_of(sqlite3_stmt *s, enum segment_kind kind, struct segment *ret)
@@ -239,9 +292,9 @@ int database_trim(struct database *db, uint64_t before_ns)
 	r = measure(db, &all, &used);
 	if (r < 0)
 		return r;
-	if (used > file_limit(db))
+	if (used > database_limit(db))
 		return drop_oldest(db, UINT64_MAX);
-	if (all > file_limit(db))
+	if (all > database_limit(db))
 		return give_pages_back(db, all);
 	return database_bytes(db) > db->max_size ? run(db, SQL_CHECKPOINT, 0, 0, 0) : 0;
 }

@@ -47,4 +47,9 @@ int database_each(struct database *db, enum segment_kind kind, uint64_t after_ns
 int database_trim(struct database *db, uint64_t before_ns);
 
 uint64_t database_bytes(const struct database *db); /* file and log */
+uint64_t database_limit(const struct database *db); /* what segments may take of max_size */
+uint64_t database_sample_bytes(const struct database *db); /* what samples take of the file */
+/* What the segments of a kind take that ended in (after_ns, until_ns], by reading their rows. */
+int database_size(struct database *db, enum segment_kind kind, uint64_t after_ns, uint64_t until_ns,
+		  uint64_t *ret_bytes);
 int64_t database_last_id(const struct database *db); /* when it was opened */

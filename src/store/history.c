@@ -14,6 +14,9 @@
 #include "store/database.h"
 #include "store/merge.h"
 
+#define HOUR_NS (3600 * NSEC_PER_SEC)
+#define HOLDS_MAX_NS 1e18 /* 32 years */
+
 struct waiting {
 	struct segment step; /* data are ours */
 	struct waiting *next;
@@ -29,6 +32,7 @@ struct history {
 	uint64_t put_aside_ns; /* CLOCK_MONOTONIC: when */
 	uint64_t now_ns; /* when the last step ended */
 	uint64_t retry_ns; /* CLOCK_MONOTONIC: when to open again */
+	uint64_t holds_ns; /* see struct store_figures */
 	int64_t last_id;
 	struct waiting *first, **last;
 	size_t waiting_bytes;
@@ -247,6 +251,45 @@ static int join_minute(struct history *h, uint64_t after_ns, struct joining *j)
 	return r;
 }
 
+/* Bytes of segments of all kinds. */
+static int size_of(struct history *h, uint64_t after_ns, uint64_t until_ns, uint64_t *ret)
+{
+	uint64_t sum = 0, bytes;
+	int r = 0;
+
+	for (enum segment_kind kind = 0; kind < SEGMENT_KIND_MAX_ && r >= 0; kind++) {
+		r = database_size(h->db, kind, after_ns, until_ns, &bytes);
+		sum += r >= 0 ? bytes : 0;
+	}
+	if (r >= 0)
+		*ret = sum;
+	return r;
+}
+
+/* How much time fits into the file, if it goes on as in the hour of minutes that was joined last. */
+static int estimate(struct history *h, uint64_t joined_until_ns)
+{
+	uint64_t limit = database_limit(h->db), since_ns, minutes, steps;
+	double holds;
+	int r;
+
+	r = database_first(h->db, &since_ns);
+	if (r < 0)
+		return r;
+	since_ns = minute_begin(since_ns);
+	if (joined_until_ns > HOUR_NS)
+		since_ns = MAX(since_ns, joined_until_ns - HOUR_NS);
+	r = size_of(h, since_ns, joined_until_ns, &minutes);
+	if (r >= 0)
+		r = size_of(h, joined_until_ns, UINT64_MAX, &steps);
+	if (r < 0)
+		return r;
+	holds = (double)(joined_until_ns - since_ns) * (double)(limit - MIN(steps, limit)) /
+		(double)MAX(minutes, UINT64_C(1));
+	h->holds_ns = HISTORY_FULL_NS + (uint64_t)MIN(holds, HOLDS_MAX_NS);
+	return 0;
+}
+
 /* Joins the oldest minute that still has steps of a kind, if it is old enough. 1: it did. */
 static int join_oldest(struct history *h, enum segment_kind kind, size_t max_rows)
 {
@@ -263,6 +306,8 @@ static int join_oldest(struct history *h, enum segment_kind kind, size_t max_row
 	r = merge_init(&joining.merge, kind, max_rows, true);
 	if (r >= 0)
 		r = join_minute(h, after_ns, &joining);
+	if (r >= 0)
+		r = estimate(h, after_ns + HISTORY_MINUTE_NS);
 	merge_done(&joining.merge);
 	return r < 0 ? r : 1;
 }
@@ -325,6 +370,8 @@ void history_report(struct history *h, struct history_report *ret)
 
 	if (h->db) {
 		report.disk_bytes = database_bytes(h->db);
+		report.sample_bytes = database_sample_bytes(h->db);
+		report.holds_ns = h->holds_ns;
 		database_first(h->db, &report.oldest_ns);
 	}
 	if (!report.oldest_ns && h->first)

@@ -21,7 +21,8 @@ struct history;
 /* What the loop is told after each job. */
 struct history_report {
 	struct part_status status;
-	uint64_t disk_bytes, oldest_ns;
+	uint64_t disk_bytes, sample_bytes, oldest_ns;
+	uint64_t holds_ns; /* see struct store_figures */
 	uint64_t waiting_rows; /* in memory */
 	uint64_t lost_full, lost_failed; /* segments of steps: no space; any other error */
 	uint64_t damaged; /* segments that could not be read, whole or in part */

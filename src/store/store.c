@@ -418,6 +418,8 @@ void store_figures(const struct store *store, struct store_figures *ret)
 		.disk_bytes = store->report.disk_bytes,
 		.memory_rows = table_rows(store->running) + stacks_rows(store->running_stacks) +
 			       store->report.waiting_rows,
+		.sample_bytes = store->report.sample_bytes,
+		.holds_ns = store->report.holds_ns,
 		.oldest_ns = store->report.oldest_ns,
 		.running_since_ns = store->running_since_ns,
 		.waiting_steps = store->waiting_steps,

@@ -118,6 +118,10 @@ void store_losses(const struct store *store, void (*fn)(void *userdata, const st
 		  void *userdata);
 struct store_figures {
 	uint64_t disk_bytes, memory_rows;
+	uint64_t sample_bytes; /* of disk_bytes, in segments of samples */
+	/* How much time store.max_size has room for at the rate of the last hour; older data are dropped
+	 * earlier if store.retention says so. 0: not known yet, in the first ten minutes. */
+	uint64_t holds_ns;
 	uint64_t oldest_ns; /* when the oldest step ended; 0: there is none */
 	uint64_t running_since_ns; /* when the last step ended, and the running one began */
 	uint64_t waiting_steps; /* that have ended and are not on disk: a crash loses them too */

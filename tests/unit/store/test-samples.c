@@ -382,6 +382,64 @@ static void test_version_before(void **state)
 	bed_done(&bed);
 }
 
+static int64_t sample_bytes_in(const struct bed *bed)
+{
+	int64_t bytes = -1;
+	char path[128];
+	sqlite3_stmt *s;
+	sqlite3 *db;
+
+	snprintf(path, sizeof(path), "%s/history.db", bed->dir);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(
+				 db, "SELECT sum(length(data) + 1024) FROM segment WHERE kind = 1",
+				 -1, &s, NULL),
+			 SQLITE_OK);
+	if (sqlite3_step(s) == SQLITE_ROW)
+		bytes = sqlite3_column_int64(s, 0);
+	sqlite3_finalize(s);
+	sqlite3_close(db);
+	return bytes;
+}
+
+/* What the store says of its disk, against SQLite, and against what then happens. */
+static void test_figures(void **state)
+{
+	struct sample_sums sums = {};
+	struct store_figures figures;
+	uint64_t estimated, held;
+	unsigned seed = 12;
+	struct bed bed;
+
+	bed_prepare(&bed, true);
+	bed.options.max_size = 12 << 20;
+	bed.options.top_stacks = 300;
+	bed_open(&bed);
+	step(&bed, 10, &seed, &sums);
+	store_figures(bed.store, &figures);
+	assert_true(figures.sample_bytes > 0);
+	assert_int_equal(figures.holds_ns, 0);
+	for (unsigned i = 0; i < 400; i++)
+		step(&bed, 100, &seed, &sums);
+	store_figures(bed.store, &figures);
+	estimated = figures.holds_ns;
+	for (unsigned i = 0; i < 3000; i++)
+		step(&bed, 100, &seed, &sums);
+	store_figures(bed.store, &figures);
+	held = bed.now - figures.oldest_ns;
+	print_message("12 MiB: %.1f h estimated, %.1f h held\n", (double)estimated / 3.6e12,
+		      (double)held / 3.6e12);
+	assert_in_range(held, estimated / 10 * 8, estimated / 10 * 12);
+	bed_close(&bed);
+	held = figures.sample_bytes;
+	assert_in_range(sample_bytes_in(&bed), held,
+			held + 65536); /* closing wrote one step more */
+	bed_open(&bed);
+	store_figures(bed.store, &figures);
+	assert_in_range(figures.sample_bytes, held, held + 65536);
+	bed_done(&bed);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -395,6 +453,7 @@ int main(void)
 		cmocka_unit_test(test_exporters_get_them),
 		cmocka_unit_test(test_damaged_segment),
 		cmocka_unit_test(test_version_before),
+		cmocka_unit_test(test_figures),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
