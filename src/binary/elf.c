@@ -16,15 +16,25 @@
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
 	       "headers are used as they are in the file");
 
+static int copy_at(const struct elf_file *elf, uint64_t offset, void *buf, size_t size)
+{
+	if (offset > elf->memory_size || size > elf->memory_size - offset)
+		return -EBADMSG;
+	memcpy(buf, elf->memory + offset, size);
+	return 0;
+}
+
 /* All of size bytes at offset, or an error. */
-static int read_at(int fd, uint64_t offset, void *buf, size_t size)
+static int read_at(const struct elf_file *elf, uint64_t offset, void *buf, size_t size)
 {
 	uint8_t *p = buf;
 
+	if (elf->fd < 0)
+		return copy_at(elf, offset, buf, size);
 	if (offset > INT64_MAX - size)
 		return -EBADMSG;
 	while (size > 0) {
-		ssize_t n = pread(fd, p, size, (off_t)offset);
+		ssize_t n = pread(elf->fd, p, size, (off_t)offset);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -40,14 +50,14 @@ static int read_at(int fd, uint64_t offset, void *buf, size_t size)
 }
 
 /* The same in new memory, with a 0 behind it. */
-static int read_new(int fd, uint64_t offset, size_t size, uint8_t **ret)
+static int read_new(const struct elf_file *elf, uint64_t offset, size_t size, uint8_t **ret)
 {
 	_cleanup_free_ uint8_t *p = malloc(size + 1);
 	int r;
 
 	if (!p)
 		return -ENOMEM;
-	r = read_at(fd, offset, p, size);
+	r = read_at(elf, offset, p, size);
 	if (r < 0)
 		return r;
 	p[size] = 0;
@@ -99,8 +109,7 @@ static void read_notes(struct elf_file *elf, const Elf64_Phdr *p)
 {
 	_cleanup_free_ uint8_t *notes = NULL;
 
-	if (p->p_filesz <= ELF_NOTES_MAX &&
-	    read_new(elf->fd, p->p_offset, p->p_filesz, &notes) == 0)
+	if (p->p_filesz <= ELF_NOTES_MAX && read_new(elf, p->p_offset, p->p_filesz, &notes) == 0)
 		find_build_id(elf, notes, p->p_filesz, p->p_align);
 }
 
@@ -118,7 +127,7 @@ static int read_segments(struct elf_file *elf, const Elf64_Ehdr *h)
 
 	if (h->e_phnum > ELF_SEGMENTS_MAX)
 		return -E2BIG;
-	r = read_at(elf->fd, h->e_phoff, table, h->e_phnum * sizeof(table[0]));
+	r = read_at(elf, h->e_phoff, table, h->e_phnum * sizeof(table[0]));
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < h->e_phnum; i++) {
@@ -139,7 +148,8 @@ static int read_segments(struct elf_file *elf, const Elf64_Ehdr *h)
 
 /* How many sections there are and which one has their names. Numbers of more than 16 bits are in
  * section 0 (gABI, "e_shnum"). */
-static int section_counts(int fd, const Elf64_Ehdr *h, uint64_t *ret_n, uint32_t *ret_names)
+static int section_counts(const struct elf_file *elf, const Elf64_Ehdr *h, uint64_t *ret_n,
+			  uint32_t *ret_names)
 {
 	Elf64_Shdr first;
 	int r;
@@ -149,7 +159,7 @@ static int section_counts(int fd, const Elf64_Ehdr *h, uint64_t *ret_n, uint32_t
 		return 0;
 	if (h->e_shentsize != sizeof(Elf64_Shdr))
 		return -EBADMSG;
-	r = read_at(fd, h->e_shoff, &first, sizeof(first));
+	r = read_at(elf, h->e_shoff, &first, sizeof(first));
 	if (r < 0)
 		return r;
 	*ret_n = h->e_shnum > 0 ? h->e_shnum : first.sh_size;
@@ -193,47 +203,62 @@ static int read_sections(struct elf_file *elf, const Elf64_Ehdr *h)
 	uint64_t n;
 	int r;
 
-	r = section_counts(elf->fd, h, &n, &names);
+	r = section_counts(elf, h, &n, &names);
 	if (r < 0 || n == 0)
 		return r;
-	r = read_new(elf->fd, h->e_shoff, n * sizeof(*table), (uint8_t **)&table);
+	r = read_new(elf, h->e_shoff, n * sizeof(*table), (uint8_t **)&table);
 	if (r < 0)
 		return r;
 	if (table[names].sh_size > ELF_NAMES_MAX)
 		return -E2BIG;
-	r = read_new(elf->fd, table[names].sh_offset, table[names].sh_size,
-		     (uint8_t **)&elf->names);
+	r = read_new(elf, table[names].sh_offset, table[names].sh_size, (uint8_t **)&elf->names);
 	if (r < 0)
 		return r;
 	return fill_sections(elf, table, n, table[names].sh_size);
 }
 
-int elf_file_open(int fd, struct elf_file **ret)
+static int read_headers(struct elf_file *elf)
 {
-	_cleanup_elf_ struct elf_file *elf = NULL;
 	Elf64_Ehdr h;
 	int r;
 
-	r = read_at(fd, 0, &h, sizeof(h));
+	r = read_at(elf, 0, &h, sizeof(h));
 	if (r < 0)
 		return r == -EBADMSG ? -ENOEXEC : r;
 	r = check_header(&h);
 	if (r < 0)
 		return r;
-	elf = calloc(1, sizeof(*elf));
-	if (!elf)
-		return -ENOMEM;
-	elf->fd = fd;
 	elf->machine = h.e_machine;
 	elf->type = h.e_type;
 	elf->entry = h.e_entry;
 	r = read_segments(elf, &h);
-	if (r == 0)
-		r = read_sections(elf, &h);
+	return r ?: read_sections(elf, &h);
+}
+
+/* at says where the bytes are. */
+static int open_file(const struct elf_file *at, struct elf_file **ret)
+{
+	_cleanup_elf_ struct elf_file *elf = malloc(sizeof(*elf));
+	int r;
+
+	if (!elf)
+		return -ENOMEM;
+	*elf = *at;
+	r = read_headers(elf);
 	if (r < 0)
 		return r;
 	*ret = TAKE(elf);
 	return 0;
+}
+
+int elf_file_open(int fd, struct elf_file **ret)
+{
+	return open_file(&(struct elf_file){ .fd = fd }, ret);
+}
+
+int elf_file_open_memory(const void *data, size_t size, struct elf_file **ret)
+{
+	return open_file(&(struct elf_file){ .fd = -1, .memory = data, .memory_size = size }, ret);
 }
 
 struct elf_file *elf_file_free(struct elf_file *elf)
@@ -265,7 +290,7 @@ int elf_file_read(const struct elf_file *elf, const struct elf_section *section,
 		return -ENOTSUP;
 	if (section->size > ELF_SECTION_BYTES_MAX)
 		return -E2BIG;
-	r = read_new(elf->fd, section->offset, section->size, ret);
+	r = read_new(elf, section->offset, section->size, ret);
 	if (r < 0)
 		return r;
 	*ret_size = section->size;
@@ -274,5 +299,5 @@ int elf_file_read(const struct elf_file *elf, const struct elf_section *section,
 
 int elf_file_read_at(const struct elf_file *elf, uint64_t offset, void *ret, size_t size)
 {
-	return read_at(elf->fd, offset, ret, size);
+	return read_at(elf, offset, ret, size);
 }

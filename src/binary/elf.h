@@ -6,7 +6,7 @@
  * Files are strangers': all is bounded and checked here, and read with pread(2), never mapped, so that
  * a file which shrinks meanwhile is an error and not a SIGBUS. So any process may use this, the daemon
  * too, on a worker thread (it blocks); but what parses the contents of sections belongs into the
- * sandboxed child. An image in memory (vDSO, mini debug info) is read through a memfd.
+ * sandboxed child. A file may also be in memory (vDSO, mini debug info): a child cannot make a memfd.
  *
  * libelf is not used: it allocates and reads as much as a file claims before we could look.
  */
@@ -46,7 +46,9 @@ struct elf_segment {
 };
 
 struct elf_file {
-	int fd; /* borrowed */
+	int fd; /* borrowed; negative: the file is in memory */
+	const uint8_t *memory; /* borrowed */
+	size_t memory_size;
 	uint16_t machine; /* EM_X86_64 or EM_AARCH64 */
 	uint16_t type; /* ET_EXEC, ET_DYN, ET_REL, ET_CORE */
 	uint64_t entry;
@@ -64,6 +66,8 @@ struct elf_file {
  * -ENOTSUP: of another class, byte order or machine; -EBADMSG: damaged; -E2BIG: beyond a limit.
  */
 int elf_file_open(int fd, struct elf_file **ret);
+/* The same of size bytes at data, which stay the caller's and outlive the result. */
+int elf_file_open_memory(const void *data, size_t size, struct elf_file **ret);
 struct elf_file *elf_file_free(struct elf_file *elf); /* takes NULL, returns NULL */
 
 /* The first section of that name, or NULL. Belongs to elf. */

@@ -12,7 +12,6 @@
 #include <elf.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "base/compress.h"
 #include "base/util.h"
@@ -89,23 +88,6 @@ static int add_symbols(const struct elf_file *elf, const struct elf_section *sec
 	return r;
 }
 
-/* A descriptor of these bytes as a file. */
-static int open_memory(const uint8_t *data, size_t size)
-{
-	_cleanup_close_ int fd = memfd_create("ebpfobs-debugdata", MFD_CLOEXEC);
-
-	if (fd < 0)
-		return -errno;
-	for (size_t at = 0; at < size;) {
-		ssize_t n = write(fd, data + at, size - at);
-
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		at += n > 0 ? (size_t)n : 0;
-	}
-	return TAKE_FD(fd);
-}
-
 /* Mini debug info: the local functions of a stripped file (Fedora's "MiniDebugInfo"), as an ELF file
  * that has only a .symtab. */
 static int add_debugdata(const struct elf_file *elf, const struct elf_section *section,
@@ -114,18 +96,12 @@ static int add_debugdata(const struct elf_file *elf, const struct elf_section *s
 	_cleanup_free_ uint8_t *packed = NULL, *unpacked = NULL;
 	_cleanup_elf_ struct elf_file *inner = NULL;
 	const struct elf_section *symtab;
-	_cleanup_close_ int fd = -EBADF;
 	size_t packed_size, size;
 	int r;
 
 	r = elf_file_read(elf, section, &packed, &packed_size);
 	r = r ?: xz_decompress(packed, packed_size, SYMBOLS_DEBUGDATA_MAX, &unpacked, &size);
-	if (r < 0)
-		return r;
-	fd = open_memory(unpacked, size);
-	if (fd < 0)
-		return fd;
-	r = elf_file_open(fd, &inner);
+	r = r ?: elf_file_open_memory(unpacked, size, &inner);
 	if (r < 0)
 		return r;
 	symtab = elf_file_section(inner, ".symtab");

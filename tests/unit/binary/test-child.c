@@ -82,6 +82,24 @@ static void test_symbols(void **state)
 	assert_true(symbol_table_size(theirs) > 100);
 }
 
+/* Names that are packed in the file (xz, an ELF file within): the sandbox lets them be unpacked. */
+static void test_mini_debug_info(void **state)
+{
+	_cleanup_symbol_table_ struct symbol_table *table = NULL;
+	_cleanup_close_ int fd = -EBADF;
+	struct child_result result;
+	char path[4096];
+	uint64_t offset;
+
+	snprintf(path, sizeof(path), "%s/tests/data/symbols/mini", getenv("top_srcdir") ?: "..");
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	result = run("symbols", fd);
+	assert_int_equal(result.status, CHILD_OK);
+	assert_int_equal(symbol_table_take(result.data, result.size, &table), 0);
+	/* nm of tests/data/symbols/x86-64, of which it was made */
+	assert_string_equal(symbol_table_find(table, 0x222, &offset), "local_one");
+}
+
 static void test_no_elf(void **state)
 {
 	static const char *const names[] = { "unwind", "symbols" };
@@ -119,6 +137,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_unwind),
 		cmocka_unit_test(test_symbols),
+		cmocka_unit_test(test_mini_debug_info),
 		cmocka_unit_test(test_no_elf),
 	};
 

@@ -191,12 +191,17 @@ static struct image image_new(void)
 static int open_image(const struct image *m, size_t size, struct elf_file **ret)
 {
 	static int fd = -EBADF; /* is used by the file that was opened last */
+	_cleanup_elf_ struct elf_file *copy = NULL;
+	int r;
 
 	close_fd(fd);
 	fd = memfd_create("test-elf", MFD_CLOEXEC);
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, m, size), (ssize_t)size);
-	return elf_file_open(fd, ret);
+	r = elf_file_open(fd, ret);
+	/* In memory it is the same file. */
+	assert_int_equal(elf_file_open_memory(m, size, &copy), r);
+	return r;
 }
 
 static void test_image(void **state)
