@@ -131,8 +131,8 @@ static int spawn(const char *name, const struct child_input *input, int message,
 	return r;
 }
 
-/* Whether it ended within the time. */
-static bool await_end(pid_t pid, uint64_t timeout_ns)
+/* 1: it ended; 0: not within the time. */
+static int await_end(pid_t pid, uint64_t timeout_ns)
 {
 	_cleanup_close_ int fd = (int)syscall(SYS_pidfd_open, pid, 0);
 	uint64_t now = now_ns(CLOCK_MONOTONIC), end = now + timeout_ns;
@@ -140,7 +140,7 @@ static bool await_end(pid_t pid, uint64_t timeout_ns)
 	int n = 0;
 
 	if (fd < 0)
-		return false;
+		return -errno;
 	for (; now < end && n <= 0; now = now_ns(CLOCK_MONOTONIC)) {
 		struct timespec left = { .tv_sec = (time_t)((end - now) / NSEC_PER_SEC),
 					 .tv_nsec = (long)((end - now) % NSEC_PER_SEC) };
@@ -150,17 +150,18 @@ static bool await_end(pid_t pid, uint64_t timeout_ns)
 	return n > 0;
 }
 
-/* It is gone then, and reaped. Returns what waitpid(2) says, or -1: we killed it. */
-static int reap(pid_t pid, uint64_t timeout_ns)
+/* It is gone then, and reaped. *ret_status is what waitpid(2) says, -1 if it was killed for the time. */
+static int reap(pid_t pid, uint64_t timeout_ns, int *ret_status)
 {
-	bool in_time = await_end(pid, timeout_ns);
-	int status = 0;
+	int status = 0, r = await_end(pid, timeout_ns);
 
-	if (!in_time)
+	if (r <= 0)
 		kill(pid, SIGKILL);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
-	return in_time ? status : -1;
+	if (r >= 0)
+		*ret_status = r ? status : -1;
+	return r;
 }
 
 /* What it wrote is no longer than limits allow, and what it says it is. */
@@ -209,14 +210,16 @@ int child_run(const char *name, const struct child_input *input, const struct ch
 	      struct child_result *ret)
 {
 	_cleanup_close_ int message = new_message(input, limits);
+	int r, status;
 	pid_t pid;
-	int r;
 
 	if (message < 0)
 		return message;
 	r = spawn(name, input, message, &pid);
+	if (r == 0)
+		r = reap(pid, limits->timeout_ns, &status);
 	if (r < 0)
 		return r;
-	judge(reap(pid, limits->timeout_ns), message, limits, ret);
+	judge(status, message, limits, ret);
 	return 0;
 }

@@ -4,6 +4,9 @@
  * So whatever was opened is mapped here, too, never touched, and must show the device and the inode in
  * our own maps that the process's maps have. stat(2) would not do: it numbers devices otherwise on
  * btrfs and overlayfs, which is where containers are.
+ *
+ * It can block as long as the file system does. That of a user (FUSE) does not hold us up: the kernel
+ * keeps root out of it (fuse_allow_current_process()) unless the administrator allows it.
  */
 #include <errno.h>
 #include <fcntl.h>

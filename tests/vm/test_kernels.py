@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """On each kernel of the matrix, in a guest (dev/vm): the BPF tests, every rung of the hooks and the flow
-suite; the devices that this machine's kernel may lack on both ends of the matrix, where lockdown is, too.
+suite; the devices that this machine's kernel may lack on both ends of the matrix, where lockdown and the
+unit tests that go by the kernel are, too.
 EBPFOBS_VM_ALL=1: all of it, and attribution, on every kernel. A kernel that cannot be had fails: it is
 named in our promise."""
 
@@ -24,6 +25,7 @@ RUNGS = ["tests/system/test_rungs.py"]
 FLOWS = RUNGS + ["tests/system/test_flows.py"]
 DEVICES = FLOWS + ["tests/system/test_devices.py"]
 EVERYTHING = DEVICES + ["tests/system/test_attribution.py"]
+UNITS = ["base/test-child", "host/test-mappings", "host/test-mapping-open"]
 TIMEOUT = 900  # seconds; on a quiet machine the longest takes a quarter of this
 
 
@@ -54,13 +56,11 @@ def read_results(row, path):
     return failed
 
 
-def run_in_guest(row, directory, tests, *options):
-    """Runs the BPF tests and the named system tests; asserts that all passed or were skipped."""
+def boot(row, directory, script, *options):
+    """Runs a script in a guest."""
     began = time.monotonic()
     ROWS.append(row)
-    script = (f"uname -r >{directory}/release; {BUILD}/tests/bpf/test-flows || bpf=1; "
-              "PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -m pytest -p no:cacheprovider -q -rfE "
-              f"--junitxml={directory}/junit.xml {' '.join(tests)} && [ -z $bpf ]")
+    script = f"uname -r >{directory}/release; {script}"
     for _ in range(2):
         done = subprocess.run(
             [TOP / "dev/vm", "--kernel", row.kernel, "--timeout", str(TIMEOUT), "--share", directory,
@@ -73,6 +73,15 @@ def run_in_guest(row, directory, tests, *options):
     row.seconds = time.monotonic() - began
     if (directory / "release").exists():
         row.release = (directory / "release").read_text().strip()
+    return done
+
+
+def run_in_guest(row, directory, tests, *options):
+    """Runs the BPF tests and the named system tests; asserts that all passed or were skipped."""
+    script = (f"{BUILD}/tests/bpf/test-flows || bpf=1; "
+              "PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -m pytest -p no:cacheprovider -q -rfE "
+              f"--junitxml={directory}/junit.xml {' '.join(tests)} && [ -z $bpf ]")
+    done = boot(row, directory, script, *options)
     failed = read_results(row, directory / "junit.xml") if (directory / "junit.xml").exists() else []
     assert done.returncode == 0 and not failed, \
         f"{row.release}: status {done.returncode}, failed: {failed}\n{done.stdout[-12000:]}"
@@ -93,6 +102,16 @@ def test_kernel(kernel, tmp_path):
         run_in_guest(Row(kernel, "flows, devices"), tmp_path, DEVICES)
     else:
         run_in_guest(Row(kernel, "flows"), tmp_path, FLOWS)
+
+
+@pytest.mark.parametrize("kernel", ENDS)
+def test_units(kernel, tmp_path):
+    """What goes by the kernel: its two ways to tell mappings, map_files on overlayfs, the sandbox."""
+    row = Row(kernel, "units")
+    done = boot(row, tmp_path, " && ".join(f"{BUILD}/tests/unit/{unit}" for unit in UNITS))
+    row.failed = int(done.returncode != 0)
+    row.passed = len(UNITS) * (done.returncode == 0)
+    assert done.returncode == 0, f"{row.release}: {done.stdout[-12000:]}"
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
