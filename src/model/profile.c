@@ -26,10 +26,12 @@ const struct profile_limits profile_limits_max = {
 	.samples = 1 << 21,
 };
 
-const struct profile_type profile_cpu = { "cpu", "nanoseconds" };
-const struct profile_type profile_off_cpu = { "off_cpu", "nanoseconds" };
-const struct profile_type profile_page_faults = { "page-faults", "count" };
-const struct profile_type profile_alloc_space = { "alloc_space", "bytes" };
+const struct profile_type profile_types[SAMPLE_EVENT_MAX_] = {
+	[SAMPLE_CPU] = { "cpu", "nanoseconds" },
+	[SAMPLE_OFF_CPU] = { "off_cpu", "nanoseconds" },
+	[SAMPLE_PAGE_FAULTS] = { "page-faults", "count" },
+	[SAMPLE_ALLOC] = { "alloc_space", "bytes" },
+};
 
 struct node {
 	uint32_t caller; /* node */

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/cleanup.h"
+#include "model/sample.h"
 #include "model/workload.h"
 
 /* Longer strings (names with many template arguments) are cut between characters, in bytes. */
@@ -87,8 +88,7 @@ struct profile_type {
 	const char *name; /* "cpu", "off_cpu", "page-faults", "alloc_space" */
 	const char *unit; /* "nanoseconds", "count", "bytes" */
 };
-extern const struct profile_type profile_cpu, profile_off_cpu, profile_page_faults,
-	profile_alloc_space;
+extern const struct profile_type profile_types[SAMPLE_EVENT_MAX_];
 
 /* What the profile is of. */
 struct profile_info {

@@ -1,18 +1,23 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What the profile's files look like to the programs that they are made for. None of them is ours:
-go tool pprof, a browser. The profiles are synthetic, so that each number is known."""
+go tool pprof, a browser, speedscope. The profiles are synthetic, so that each number is known."""
 
+import base64
+import json
 import os
 import random
 import re
 import subprocess
+import tarfile
 import xml.etree.ElementTree as ElementTree
 
+import jsonschema
 import pytest
 
 import browser
 import harness
 
+SPEEDSCOPE = "1.25.0"
 TOOL = f"{harness.BUILD}/tests/system/tools/render-profile"
 
 MODULE = "/usr/bin/server"
@@ -317,3 +322,102 @@ def test_svg(profile, page):
     b = page(NOW + hostile, form="svg")
     assert b.script("return window.owned") is None
     keep(b, "svg")
+
+
+# speedscope
+
+
+@pytest.fixture(scope="module")
+def speedscope(tmp_path_factory):
+    """Where its page and its schema are, from its package."""
+    directory = tmp_path_factory.mktemp("speedscope")
+    subprocess.run(["npm", "pack", "--silent", f"speedscope@{SPEEDSCOPE}"], cwd=directory, check=True, timeout=300,
+                   stdout=subprocess.DEVNULL)
+    with tarfile.open(directory / f"speedscope-{SPEEDSCOPE}.tgz") as package:
+        package.extractall(directory)
+    return directory / "package" / "dist" / "release"
+
+
+def import_into(window, speedscope, path, tmp_path):
+    """Imports a file as speedscope's own command does, and gives back its table: {name: (total, self)}."""
+    contents = base64.b64encode(path.read_bytes()).decode()
+    script = tmp_path / "load.js"
+    script.write_text(f"speedscope.loadFileFromBase64({json.dumps(path.name)}, {json.dumps(contents)})")
+    window.open("about:blank")
+    window.open(f"file://{speedscope}/index.html#localProfilePath={script}")
+    harness.wait_for("the profile", lambda: "\u2934\ufe0fExport" in window.text("body"))
+    window.press("3")  # the view that has a table
+    rows = harness.wait_for("the table", lambda: window.script(
+        "return [...document.querySelectorAll('tr')].slice(1).map((r) => [...r.children].map((c) => c.textContent))"))
+    keep(window, f"speedscope-{path.suffix[1:]}")
+    return {name: (total, own) for total, own, name in rows}
+
+
+def test_speedscope(window, speedscope, profile, tmp_path):
+    path = profile("speedscope")
+    document = json.loads(path.read_bytes())
+    jsonschema.validate(document, json.loads((speedscope / "file-format-schema.json").read_text()))
+    assert document["exporter"].endswith(": samples 100, lost 5, truncated 0, unsymbolized 30")
+    path = path.rename(tmp_path / "profile.speedscope.json")
+    table = import_into(window, speedscope, path, tmp_path)
+    # Each call of a function that calls itself would count in a sum of nodes: serve is 99, not 108.
+    assert table["serve"] == ("990.00ms (99%)", "90.00ms (9.0%)")
+    assert table["skip_blanks"] == ("600.00ms (60%)", "600.00ms (60%)")
+    assert table["[libc.so.6]"] == ("300.00ms (30%)", "300.00ms (30%)")
+    assert table["vfs_read"][0] == "10.00ms (1.0%)"
+
+
+def test_speedscope_of_two_and_hostile(speedscope, profile):
+    schema = json.loads((speedscope / "file-format-schema.json").read_text())
+    document = json.loads(profile("speedscope", NOW, BEFORE).read_bytes())
+    jsonschema.validate(document, schema)
+    assert [p["name"] for p in document["profiles"]] == ["now", "before"]
+    assert [sum(p["weights"]) for p in document["profiles"]] == [100 * PERIOD, 100 * PERIOD]
+    stacks = [(f"{quote(name)}@m", 1, "x", 1, 0) for name in HOSTILE]
+    document = json.loads(profile("speedscope", stacks).read_bytes())
+    assert {frame["name"] for frame in document["shared"]["frames"]} == {*HOSTILE, "x"}
+
+
+# perf script
+
+
+def fold(text):
+    """What stackcollapse-perf.pl makes of it, in a few lines: {stack: sum of periods}."""
+    folded, comm, period, frames = {}, None, 0, []
+    for line in text.splitlines() + [""]:
+        event = re.match(r"(\S.+?)\s+(\d+)/(\d+)\s+\[(\d+)\]\s+[\d.]+:\s+(\d+)\s+(\S+):\s*$", line)
+        frame = re.match(r"\s+([0-9a-f]+) (.*) \((\S*)\)$", line)
+        if event:
+            comm, period, frames = event[1], int(event[5]), []
+        elif frame:
+            name = frame[2] if frame[2] != "[unknown]" else f"[{os.path.basename(frame[3])}]"
+            frames.insert(0, name.replace(";", ":"))
+        elif not line and comm:
+            stack = ";".join([comm, *frames])
+            folded[stack] = folded.get(stack, 0) + period
+            comm = None
+        else:
+            assert not line or line.startswith("# "), line
+    return folded
+
+
+@pytest.mark.parametrize("stacks", [NOW, [(f"{quote(name)}@{quote(name)};f@m", 3, f"{i} x", i, 0)
+                                           for i, name in enumerate(HOSTILE)]])
+def test_perf_script(profile, stacks):
+    text = profile("perf-script", stacks).read_text()
+    # The frames' names are the same in both; one of them cannot be read differently from what it says.
+    folded = dict(line.rsplit(" ", 1) for line in profile("folded", stacks).read_text().splitlines())
+    assert fold(text) == {stack: int(value) for stack, value in folded.items()}
+    assert text.splitlines()[-1].startswith("# samples ")
+
+
+def test_perf_script_in_speedscope(window, speedscope, profile, tmp_path):
+    stacks = [stack for stack in NOW if stack[2:4] == ("server", 42)]
+    path = profile("perf-script", stacks).rename(tmp_path / "profile.linux-perf.txt")
+    table = import_into(window, speedscope, path, tmp_path)
+    # 90 samples in 60 s. It weighs a sample by the time to those beside it, so half a sample at an edge.
+    seconds = {name: float(total.split("s")[0]) for name, (total, _) in table.items()}
+    assert seconds["skip_blanks"] == pytest.approx(40, abs=0.7)
+    assert seconds["send"] == pytest.approx(20, abs=0.7)
+    assert seconds["main"] == pytest.approx(60, abs=0.7)
+    assert "??? (/lib/libc.so.6)" in table

@@ -11,7 +11,9 @@
 #include "base/util.h"
 #include "render/flame.h"
 #include "render/folded.h"
+#include "render/perf-script.h"
 #include "render/pprof.h"
+#include "render/speedscope.h"
 #include "synthetic.h"
 
 /* Hostile, as everything. */
@@ -61,6 +63,10 @@ static int print(const char *format, const struct profile *profile, const struct
 		return folded_print(tree, stdout);
 	if (streq(format, "pprof"))
 		return pprof_write(profile, stdout);
+	if (streq(format, "perf-script"))
+		return perf_script_print(profile, stdout);
+	if (streq(format, "speedscope"))
+		return speedscope_write(tree, TITLE, stdout);
 	if (streq(format, "html"))
 		return flame_html_write(tree, TITLE, stdout);
 	if (streq(format, "svg"))

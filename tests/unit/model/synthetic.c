@@ -129,7 +129,7 @@ void synthetic_add(struct profile *profile, const char *stack, uint64_t samples,
 struct profile *synthetic_new(void)
 {
 	struct profile_info info = {
-		.type = profile_cpu,
+		.type = profile_types[SAMPLE_CPU],
 		.begin_ns = UINT64_C(1795194000) * NSEC_PER_SEC,
 		.end_ns = UINT64_C(1795194060) * NSEC_PER_SEC,
 		.period = 10 * NSEC_PER_MSEC,

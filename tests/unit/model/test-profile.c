@@ -100,7 +100,7 @@ static void test_limits(void **state)
 		.samples = 1,
 	};
 	_cleanup_profile_ struct profile *p = NULL;
-	struct profile_info info = { .type = profile_cpu };
+	struct profile_info info = { .type = profile_types[SAMPLE_CPU] };
 
 	assert_int_equal(profile_new(&info, &limits, &p), 0);
 	synthetic_add(p, "a@m;b@m", 1, 10, NULL);

@@ -294,24 +294,25 @@ static void test_tree_deep(void **state)
 static void test_values(void **state)
 {
 	static const struct {
-		const struct profile_type *type;
+		enum sample_event event;
 		uint64_t value;
 		const char *expected;
 	} cases[] = {
-		{ &profile_cpu, 0, "0 ns" },
-		{ &profile_cpu, 999, "999 ns" },
-		{ &profile_cpu, 1500, "1.50 µs" },
-		{ &profile_cpu, 10 * NSEC_PER_MSEC, "10.0 ms" },
-		{ &profile_cpu, 99 * NSEC_PER_SEC, "99.0 s" },
-		{ &profile_cpu, 119 * NSEC_PER_SEC, "119 s" },
-		{ &profile_off_cpu, 150 * NSEC_PER_SEC, "2.50 min" },
-		{ &profile_alloc_space, 1536, "1.5 KiB" },
-		{ &profile_page_faults, 56000, "56 k" },
+		{ SAMPLE_CPU, 0, "0 ns" },
+		{ SAMPLE_CPU, 999, "999 ns" },
+		{ SAMPLE_CPU, 1500, "1.50 µs" },
+		{ SAMPLE_CPU, 10 * NSEC_PER_MSEC, "10.0 ms" },
+		{ SAMPLE_CPU, 99 * NSEC_PER_SEC, "99.0 s" },
+		{ SAMPLE_CPU, 119 * NSEC_PER_SEC, "119 s" },
+		{ SAMPLE_OFF_CPU, 150 * NSEC_PER_SEC, "2.50 min" },
+		{ SAMPLE_ALLOC, 1536, "1.5 KiB" },
+		{ SAMPLE_PAGE_FAULTS, 56000, "56 k" },
 	};
 	char buf[PROFILE_VALUE_LEN];
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
-		assert_string_equal(profile_value_text(cases[i].type, cases[i].value, buf),
+		assert_string_equal(profile_value_text(&profile_types[cases[i].event],
+						       cases[i].value, buf),
 				    cases[i].expected);
 }
 
