@@ -24,6 +24,7 @@ const struct profile_limits profile_limits_max = {
 	.locations = 1 << 21,
 	.nodes = 1 << 22,
 	.samples = 1 << 21,
+	.shares = 1 << 18,
 };
 
 const struct profile_type profile_types[SAMPLE_EVENT_MAX_] = {
@@ -44,7 +45,9 @@ struct profile {
 	struct pool *mappings, *functions, *lines, *locations, *nodes, *samples;
 	struct profile_sum *sums; /* of each sample */
 	size_t sums_room;
-	struct profile_totals totals;
+	struct pool *shares;
+	struct profile_totals *share_totals; /* of each share */
+	size_t shares_room;
 	uint64_t names_left_out;
 };
 
@@ -64,6 +67,7 @@ static int new_pools(struct profile *p, const struct profile_limits *limits)
 	static const struct profile_function no_function;
 	static const struct profile_mapping no_mapping;
 	static const struct profile_line no_line;
+	static const struct profile_share no_share = { .cpu = -1 };
 	static const struct node no_node;
 	uint32_t number;
 	int r = string_pool_new((size_t)limits->strings + 1, &p->strings)
@@ -76,7 +80,8 @@ static int new_pools(struct profile *p, const struct profile_limits *limits)
 					&p->locations)
 			    ?: new_pool(sizeof(no_node), limits->nodes, &no_node, &p->nodes)
 			    ?: pool_new(sizeof(struct profile_sample), limits->samples,
-					&p->samples);
+					&p->samples)
+			    ?: new_pool(sizeof(no_share), limits->shares, &no_share, &p->shares);
 }
 
 int profile_new(const struct profile_info *info, const struct profile_limits *limits,
@@ -106,7 +111,9 @@ struct profile *profile_free(struct profile *p)
 	pool_free(p->locations);
 	pool_free(p->nodes);
 	pool_free(p->samples);
+	pool_free(p->shares);
 	free(p->sums);
+	free(p->share_totals);
 	free(p);
 	return NULL;
 }
@@ -115,7 +122,8 @@ size_t profile_bytes(const struct profile *p)
 {
 	return sizeof(*p) + string_pool_bytes(p->strings) + pool_bytes(p->mappings) +
 	       pool_bytes(p->functions) + pool_bytes(p->lines) + pool_bytes(p->locations) +
-	       pool_bytes(p->nodes) + pool_bytes(p->samples) + p->sums_room * sizeof(*p->sums);
+	       pool_bytes(p->nodes) + pool_bytes(p->samples) + pool_bytes(p->shares) +
+	       p->sums_room * sizeof(*p->sums) + p->shares_room * sizeof(*p->share_totals);
 }
 
 /* What a pool said about a thing that has a name: a full one gives 0. */
@@ -182,34 +190,50 @@ static int find_stack(struct profile *p, const uint32_t *locations, size_t n, ui
 	return 0;
 }
 
-/* The sums with room for those of sample number n. */
-static int make_sum(struct profile *p, uint32_t n)
+/* array with room for element number n, zeros where it is new. */
+static int make_room(void *array, size_t *room, size_t size, size_t n)
 {
-	size_t room = MAX(2 * p->sums_room, (size_t)64);
-	struct profile_sum *sums;
+	size_t more = MAX(2 * *room, (size_t)64);
+	void *bigger;
 
-	if (n < p->sums_room)
+	if (n < *room)
 		return 0;
-	sums = reallocarray(p->sums, room, sizeof(*sums));
-	if (!sums)
+	bigger = reallocarray(*(void **)array, more, size);
+	if (!bigger)
 		return -ENOMEM;
-	p->sums = sums;
-	p->sums_room = room;
+	memset((char *)bigger + *room * size, 0, (more - *room) * size);
+	*(void **)array = bigger;
+	*room = more;
 	return 0;
 }
 
 static int find_sum(struct profile *p, const struct profile_sample *sample,
 		    struct profile_sum **ret)
 {
-	size_t known = pool_size(p->samples);
 	uint32_t n;
-	int r = make_sum(p, (uint32_t)known) ?: pool_number(p->samples, sample, true, &n);
+	/* The room first: a sample that is there has a sum. */
+	int r = make_room(&p->sums, &p->sums_room, sizeof(*p->sums), pool_size(p->samples))
+			?: pool_number(p->samples, sample, true, &n);
 
 	if (r < 0)
 		return r;
-	if (n == known)
-		p->sums[n] = (struct profile_sum){};
 	*ret = &p->sums[n];
+	return 0;
+}
+
+static int find_share(struct profile *p, const struct profile_labels *labels,
+		      struct profile_totals **ret)
+{
+	struct profile_share share = { labels->comm, labels->pid, labels->cpu };
+	uint32_t n = 0;
+	int r = pool_number(p->shares, &share, true, &n);
+
+	if (r == -ENOSPC)
+		r = 0;
+	r = r ?: make_room(&p->share_totals, &p->shares_room, sizeof(*p->share_totals), n);
+	if (r < 0)
+		return r;
+	*ret = &p->share_totals[n];
 	return 0;
 }
 
@@ -229,27 +253,39 @@ int profile_add(struct profile *p, const uint32_t *locations, size_t n, bool tru
 {
 	size_t kept = MIN(n, (size_t)PROFILE_DEPTH_MAX);
 	struct profile_sample sample = { .labels = *labels };
+	struct profile_totals *totals;
 	struct profile_sum *known;
-	int r = find_stack(p, locations, kept, &sample.stack) ?: find_sum(p, &sample, &known);
+	int r = find_share(p, labels, &totals);
 
+	if (r < 0)
+		return r;
+	r = find_stack(p, locations, kept, &sample.stack);
+	if (r == 0)
+		r = find_sum(p, &sample, &known);
 	if (r == -ENOSPC) {
-		p->totals.left_out += sum->samples;
+		totals->left_out += sum->samples;
 		return 0;
 	}
 	if (r < 0)
 		return r;
 	known->samples += sum->samples;
 	known->value += sum->value;
-	p->totals.samples += sum->samples;
-	p->totals.value += sum->value;
-	p->totals.truncated += truncated || kept < n ? sum->samples : 0;
-	p->totals.unsymbolized += is_symbolized(p, locations, kept) ? 0 : sum->samples;
+	totals->samples += sum->samples;
+	totals->value += sum->value;
+	totals->truncated += truncated || kept < n ? sum->samples : 0;
+	totals->unsymbolized += is_symbolized(p, locations, kept) ? 0 : sum->samples;
 	return 0;
 }
 
-void profile_add_lost(struct profile *p, uint64_t samples)
+int profile_add_lost(struct profile *p, const struct profile_labels *labels, uint64_t samples)
 {
-	p->totals.lost += samples;
+	struct profile_totals *totals;
+	int r = find_share(p, labels, &totals);
+
+	if (r < 0)
+		return r;
+	totals->lost += samples;
+	return 0;
 }
 
 const struct profile_info *profile_info(const struct profile *p)
@@ -259,7 +295,31 @@ const struct profile_info *profile_info(const struct profile *p)
 
 struct profile_totals profile_totals(const struct profile *p)
 {
-	return p->totals;
+	struct profile_totals sum = {}, one;
+
+	for (uint32_t i = 0; i < profile_n_shares(p); i++) {
+		profile_share_at(p, i, &one);
+		sum.samples += one.samples;
+		sum.value += one.value;
+		sum.lost += one.lost;
+		sum.truncated += one.truncated;
+		sum.unsymbolized += one.unsymbolized;
+		sum.left_out += one.left_out;
+	}
+	return sum;
+}
+
+uint32_t profile_n_shares(const struct profile *p)
+{
+	return (uint32_t)pool_size(p->shares);
+}
+
+const struct profile_share *profile_share_at(const struct profile *p, uint32_t share,
+					     struct profile_totals *ret)
+{
+	/* Number 0 is there before it has totals. */
+	*ret = share < p->shares_room ? p->share_totals[share] : (struct profile_totals){};
+	return pool_get(p->shares, share);
 }
 
 uint64_t profile_names_left_out(const struct profile *p)

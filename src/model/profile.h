@@ -30,6 +30,7 @@ struct profile_limits {
 	uint32_t
 		nodes; /* of the tree that the stacks are kept in: what two have in common is one */
 	uint32_t samples;
+	uint32_t shares;
 };
 extern const struct profile_limits profile_limits_max;
 
@@ -107,6 +108,13 @@ struct profile_totals {
 	uint64_t left_out; /* samples that a maximum kept out of the profile */
 };
 
+/* A process on a CPU; each may be left out, as in the labels. */
+struct profile_share {
+	uint32_t comm; /* string */
+	int32_t pid;
+	int32_t cpu;
+};
+
 struct profile;
 
 /* limits: NULL for the largest. */
@@ -129,12 +137,19 @@ int profile_location(struct profile *profile, uint64_t address, uint32_t mapping
  */
 int profile_add(struct profile *profile, const uint32_t *locations, size_t n, bool truncated,
 		const struct profile_labels *labels, const struct profile_sum *sum);
-void profile_add_lost(struct profile *profile, uint64_t samples);
+/* Samples that were lost on their way; of labels, comm, pid and cpu count. */
+int profile_add_lost(struct profile *profile, const struct profile_labels *labels,
+		     uint64_t samples);
 
 /* Reading. Numbers of each kind go from 1 to the number of them, samples from 0. */
 const struct profile_info *profile_info(const struct profile *profile);
 struct profile_totals profile_totals(const struct profile *profile);
 uint64_t profile_names_left_out(const struct profile *profile);
+/* The totals of each process on each CPU. They add up to profile_totals(): number 0, the share of which
+ * nothing is known, also has what found no place. */
+uint32_t profile_n_shares(const struct profile *profile);
+const struct profile_share *profile_share_at(const struct profile *profile, uint32_t share,
+					     struct profile_totals *ret);
 
 uint32_t profile_n_strings(const struct profile *profile); /* the empty one, number 0, included */
 uint32_t profile_n_mappings(const struct profile *profile);

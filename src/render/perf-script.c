@@ -16,7 +16,8 @@
 struct printer {
 	const struct profile *profile;
 	FILE *out;
-	uint64_t passed; /* of the value of all samples */
+	struct profile_totals totals;
+	uint64_t passed; /* of totals.value */
 };
 
 /* By thread; within one as they are in the profile. */
@@ -52,7 +53,7 @@ static uint64_t now_at(const struct printer *p)
 {
 	const struct profile_info *info = profile_info(p->profile);
 	uint64_t range = info->end_ns - info->begin_ns;
-	uint64_t all = profile_totals(p->profile).value;
+	uint64_t all = p->totals.value;
 
 	return info->begin_ns + (all > 0 ? (uint64_t)((__uint128_t)range * p->passed / all) : 0);
 }
@@ -104,9 +105,9 @@ static void print_stack(const struct printer *p, uint32_t node)
 }
 
 /* How many events to print for n samples, at least one. */
-static uint64_t n_events(const struct profile *profile, uint64_t n)
+static uint64_t n_events(const struct printer *p, uint64_t n)
 {
-	uint64_t all = profile_totals(profile).samples;
+	uint64_t all = p->totals.samples;
 
 	if (all > PERF_SCRIPT_SAMPLES_MAX)
 		n = (uint64_t)((__uint128_t)n * PERF_SCRIPT_SAMPLES_MAX / all);
@@ -117,7 +118,7 @@ static void print_sample(struct printer *p, uint32_t number)
 {
 	struct profile_sum sum;
 	const struct profile_sample *sample = profile_sample_at(p->profile, number, &sum);
-	uint64_t n = n_events(p->profile, sum.samples), period;
+	uint64_t n = n_events(p, sum.samples), period;
 
 	/* What is left of the value after each is divided among those to come, so that it adds up. */
 	for (; n > 0; n--) {
@@ -133,8 +134,11 @@ int perf_script_print(const struct profile *profile, FILE *out)
 {
 	uint32_t n = profile_n_samples(profile);
 	_cleanup_free_ uint32_t *order = calloc((size_t)n + 1, sizeof(*order));
-	struct printer p = { .profile = profile, .out = out };
-	struct profile_totals totals = profile_totals(profile);
+	struct printer p = {
+		.profile = profile,
+		.out = out,
+		.totals = profile_totals(profile),
+	};
 	char text[PROFILE_TOTALS_LEN];
 
 	if (!order)
@@ -144,6 +148,6 @@ int perf_script_print(const struct profile *profile, FILE *out)
 	qsort_r(order, n, sizeof(*order), compare_threads, (void *)profile);
 	for (uint32_t i = 0; i < n; i++)
 		print_sample(&p, order[i]);
-	fprintf(out, "# %s\n", profile_totals_text(&totals, text));
+	fprintf(out, "# %s\n", profile_totals_text(&p.totals, text));
 	return 0;
 }

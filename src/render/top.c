@@ -156,26 +156,31 @@ static struct json_object *function_json(const struct profile_tree *tree,
 	return NULL;
 }
 
-static int add_totals(struct json_object *o, const struct profile_tree *tree,
-		      enum profile_side side)
+static int add_totals(struct json_object *o, const struct profile_totals *totals)
+{
+	int r = json_add_u64(o, "samples", totals->samples)
+			?: json_add_u64(o, "value", totals->value)
+			?: json_add_u64(o, "lost", totals->lost);
+
+	return r ?: json_add_u64(o, "truncated", totals->truncated)
+			    ?: json_add_u64(o, "unsymbolized", totals->unsymbolized)
+			    ?: json_add_u64(o, "left_out", totals->left_out);
+}
+
+static int add_whole(struct json_object *o, const struct profile_tree *tree, enum profile_side side)
 {
 	struct profile_totals totals = profile_tree_totals(tree, side);
 	const struct profile_info *info = profile_tree_info(tree, side);
-	int r = json_add_string(o, "type", info->type.name)
-			?: json_add_string(o, "unit", info->type.unit)
-			?: json_add_u64(o, "samples", totals.samples)
-			?: json_add_u64(o, "value", totals.value);
 
-	return r ?: json_add_u64(o, "lost", totals.lost)
-			    ?: json_add_u64(o, "truncated", totals.truncated)
-			    ?: json_add_u64(o, "unsymbolized", totals.unsymbolized)
-			    ?: json_add_u64(o, "left_out", totals.left_out);
+	return json_add_string(o, "type", info->type.name)
+		       ?: json_add_string(o, "unit", info->type.unit)
+		       ?: add_totals(o, &totals);
 }
 
 static int add_before(struct json_object *o, const struct profile_tree *tree)
 {
 	struct json_object *before = json_object_new_object();
-	int r = add_totals(before, tree, PROFILE_BEFORE);
+	int r = add_whole(before, tree, PROFILE_BEFORE);
 
 	if (r == 0)
 		return json_add(o, "before", before);
@@ -189,7 +194,7 @@ struct json_object *top_json(const struct profile_tree *tree, const struct profi
 	size_t shown = limit > 0 ? MIN(limit, n) : n;
 	_cleanup_json_ struct json_object *o = json_object_new_object();
 	struct json_object *functions = json_object_new_array();
-	int r = add_totals(o, tree, PROFILE_NOW);
+	int r = add_whole(o, tree, PROFILE_NOW);
 
 	if (r == 0 && profile_tree_is_diff(tree))
 		r = add_before(o, tree);
@@ -200,4 +205,51 @@ struct json_object *top_json(const struct profile_tree *tree, const struct profi
 		return NULL;
 	}
 	return json_add(o, "functions", functions) < 0 ? NULL : TAKE(o);
+}
+
+static struct json_object *process_json(const struct profile *profile,
+					const struct profile_share *share)
+{
+	struct json_object *o = json_object_new_object();
+	int r = json_add_int(o, "pid", share->pid)
+			?: add_known(o, "comm", profile_text(profile, share->comm));
+
+	if (r == 0)
+		return o;
+	json_object_put(o);
+	return NULL;
+}
+
+static struct json_object *share_json(const struct profile *profile,
+				      const struct profile_share *share,
+				      const struct profile_totals *totals)
+{
+	struct json_object *o = json_object_new_object();
+	int r = share->pid ? json_add(o, "process", process_json(profile, share))
+			   : json_add_null(o, "process");
+
+	r = r ?: share->cpu >= 0 ? json_add_int(o, "cpu", share->cpu) : json_add_null(o, "cpu");
+	r = r ?: add_totals(o, totals);
+	if (r == 0)
+		return o;
+	json_object_put(o);
+	return NULL;
+}
+
+struct json_object *top_shares_json(const struct profile *profile)
+{
+	struct json_object *shares = json_object_new_array();
+	struct profile_totals totals;
+	int r = 0;
+
+	for (uint32_t i = 0; r == 0 && i < profile_n_shares(profile); i++) {
+		const struct profile_share *share = profile_share_at(profile, i, &totals);
+
+		if (totals.samples + totals.lost + totals.left_out > 0)
+			r = json_append(shares, share_json(profile, share, &totals));
+	}
+	if (r == 0)
+		return shares;
+	json_object_put(shares);
+	return NULL;
 }

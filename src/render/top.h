@@ -21,3 +21,8 @@ int top_print(const struct profile_tree *tree, const struct profile_top_row *row
  */
 struct json_object *top_json(const struct profile_tree *tree, const struct profile_top_row *rows,
 			     size_t n, size_t limit);
+
+/* What a profile has and lacks per process and CPU: [{"process": {"pid", "comm"}, "cpu", "samples",
+ * "value", "lost", "truncated", "unsymbolized", "left_out"}], null where it is not known. They add up to
+ * the totals of the whole. NULL: no memory. */
+struct json_object *top_shares_json(const struct profile *profile);

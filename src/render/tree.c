@@ -162,10 +162,18 @@ static bool enter_fork(struct walk *walk, const struct profile_node *node)
 	return false;
 }
 
+static void print_titles(const struct walk *walk)
+{
+	fprintf(walk->out, "%s   NOW BEFORE  CHANGE%s\n", text_style_begin(STYLE_TITLE, walk->look),
+		text_style_end(STYLE_TITLE, walk->look));
+}
+
 static void walk_tree(struct walk *walk)
 {
 	uint32_t i = 0;
 
+	if (profile_tree_is_diff(walk->tree))
+		print_titles(walk);
 	do {
 		const struct profile_node *node = profile_tree_node(walk->tree, i);
 

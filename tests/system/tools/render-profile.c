@@ -27,7 +27,7 @@ static void add_line(struct profile *profile, char *line)
 	struct profile_labels labels;
 
 	if (samples && streq(stack, "lost")) {
-		profile_add_lost(profile, strtoull(samples, NULL, 10));
+		synthetic_lost(profile, strtoull(samples, NULL, 10));
 		return;
 	}
 	if (!cpu)

@@ -126,6 +126,11 @@ void synthetic_add(struct profile *profile, const char *stack, uint64_t samples,
 	must(profile_add(profile, locations, n, false, labels ? labels : &none, &sum));
 }
 
+void synthetic_lost(struct profile *profile, uint64_t samples)
+{
+	must(profile_add_lost(profile, &(struct profile_labels){ .cpu = -1 }, samples));
+}
+
 struct profile *synthetic_new(void)
 {
 	struct profile_info info = {

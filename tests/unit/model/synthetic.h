@@ -11,7 +11,9 @@
 void synthetic_add(struct profile *profile, const char *stack, uint64_t samples, uint64_t value,
 		   const struct profile_labels *labels);
 
-/* Every 1 s weighs 10 ms; from 2026-11-20 17:00:00 UTC, 60 s. */
+/* CPU time, a sample every 10 ms; from 2026-11-20 17:00:00 UTC, 60 s. */
 struct profile *synthetic_new(void);
+/* Lost by nobody knows whom. */
+void synthetic_lost(struct profile *profile, uint64_t samples);
 /* comm, pid, tid (= pid) and cpu; the workload is the unit "COMM.service". */
 struct profile_labels synthetic_labels(struct profile *profile, const char *comm, int pid, int cpu);

@@ -80,11 +80,50 @@ static void test_totals(void **state)
 	/* No stack at all is one without names. */
 	assert_int_equal(profile_add(p, NULL, 0, false, &labels, &(struct profile_sum){ 1, 10 }),
 			 0);
-	profile_add_lost(p, 3);
+	synthetic_lost(p, 3);
 	assert_int_equal(profile_totals(p).samples, 15);
 	assert_int_equal(profile_totals(p).unsymbolized, 7);
 	assert_int_equal(profile_totals(p).truncated, 2);
 	assert_int_equal(profile_totals(p).lost, 3);
+}
+
+/* Shares add up to the totals, also when they find no place. */
+static void test_shares(void **state)
+{
+	static const struct profile_limits limits = { 64, 8, 8, 8, 8, 8, 8, .shares = 2 };
+	_cleanup_profile_ struct profile *p = NULL;
+	struct profile_info info = { .type = profile_types[SAMPLE_CPU] };
+	struct profile_labels a, b, c;
+	struct profile_totals totals;
+	const struct profile_share *share;
+
+	assert_int_equal(profile_new(&info, &limits, &p), 0);
+	a = synthetic_labels(p, "a", 1, 0);
+	b = synthetic_labels(p, "b", 2, 0);
+	c = synthetic_labels(p, "c", 3, 0);
+	assert_int_equal(profile_totals(p).samples, 0);
+	synthetic_add(p, "f@m", 1, 10, &a);
+	synthetic_add(p, "f@m;@m", 2, 20, &a);
+	assert_int_equal(profile_add_lost(p, &b, 7), 0);
+	assert_int_equal(profile_add_lost(p, &a, 4), 0);
+	synthetic_add(p, "f@m", 5, 50, &c);
+	synthetic_lost(p, 8);
+	assert_int_equal(profile_n_shares(p), 3);
+	share = profile_share_at(p, 1, &totals);
+	assert_int_equal(share->pid, 1);
+	assert_int_equal(share->cpu, 0);
+	assert_int_equal(totals.samples, 3);
+	assert_int_equal(totals.unsymbolized, 2);
+	assert_int_equal(totals.lost, 4);
+	assert_int_equal(profile_share_at(p, 2, &totals)->pid, 2);
+	assert_int_equal(totals.lost, 7);
+	assert_int_equal(profile_share_at(p, 0, &totals)->cpu, -1);
+	assert_int_equal(totals.samples, 5);
+	assert_int_equal(totals.lost, 8);
+	totals = profile_totals(p);
+	assert_int_equal(totals.samples, 8);
+	assert_int_equal(totals.value, 80);
+	assert_int_equal(totals.lost, 19);
 }
 
 /* Names are lost before samples, and both are counted. */
@@ -98,6 +137,7 @@ static void test_limits(void **state)
 		.locations = 2,
 		.nodes = 2,
 		.samples = 1,
+		.shares = 1,
 	};
 	_cleanup_profile_ struct profile *p = NULL;
 	struct profile_info info = { .type = profile_types[SAMPLE_CPU] };
@@ -307,6 +347,7 @@ int main(void)
 		cmocka_unit_test(test_same_is_one),
 		cmocka_unit_test(test_walk),
 		cmocka_unit_test(test_totals),
+		cmocka_unit_test(test_shares),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_too_deep),
 		cmocka_unit_test(test_strangers_text),

@@ -48,7 +48,7 @@ static void test_text(void **state)
 	synthetic_add(p, "main@/bin/b", 1, 10, &b);
 	synthetic_add(p, "main@/bin/a;out|in@/bin/a (deleted)", 2, 25, &a);
 	synthetic_add(p, "@/bin/b;@", 1, 5, &b);
-	profile_add_lost(p, 9);
+	synthetic_lost(p, 9);
 	text = print(p);
 	/* By thread, each as long as it weighs: 25, 10 and 5 of 40 in 4 s. */
 	assert_string_equal(text, "a 10/10 [000] 100.000000000: 12 cpu:\n"

@@ -104,7 +104,7 @@ static void test_labels_and_totals(void **state)
 	Pprof__Profile *message;
 
 	synthetic_add(p, "main@a", 3, 30, &labels);
-	profile_add_lost(p, 4);
+	synthetic_lost(p, 4);
 	message = write_and_read(p);
 	assert_int_equal(message->sample[0]->n_label, ARRAY_SIZE(keys));
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {

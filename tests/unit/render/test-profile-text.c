@@ -57,7 +57,7 @@ static struct profile *make_server(void)
 		      300000000, &labels);
 	synthetic_add(p, "main@/bin/server;serve@/bin/server", 9, 90000000, &labels);
 	synthetic_add(p, "main@/bin/server;rare@/bin/server", 1, 10000000, &labels);
-	profile_add_lost(p, 5);
+	synthetic_lost(p, 5);
 	return p;
 }
 
@@ -180,6 +180,20 @@ static void test_top_json(void **state)
 		"\"total_value_before\":0}]}");
 }
 
+static void test_shares_json(void **state)
+{
+	_cleanup_profile_ struct profile *p = make_server();
+	_cleanup_json_ struct json_object *json = top_shares_json(p);
+
+	assert_string_equal(
+		json_object_to_json_string_ext(json, 0),
+		"[{\"process\":null,\"cpu\":null,\"samples\":0,\"value\":0,\"lost\":5,"
+		"\"truncated\":0,\"unsymbolized\":0,\"left_out\":0},"
+		"{\"process\":{\"pid\":42,\"comm\":\"server\"},\"cpu\":0,\"samples\":100,"
+		"\"value\":1000000000,\"lost\":0,\"truncated\":0,\"unsymbolized\":30,"
+		"\"left_out\":0}]");
+}
+
 static void test_top_csv(void **state)
 {
 	_cleanup_profile_ struct profile *p = make_server();
@@ -259,7 +273,8 @@ static void test_tree_diff(void **state)
 	assert_int_equal(tree_print(tree, &(struct tree_options){ .min_percent = 5 },
 				    &(struct text_look){ .color = true }, out()),
 			 0);
-	expect("100.00 100.00 \033[2m  +0.00\033[0m \033[2m\033[0mall\n"
+	expect("\033[1m   NOW BEFORE  CHANGE\033[0m\n"
+	       "100.00 100.00 \033[2m  +0.00\033[0m \033[2m\033[0mall\n"
 	       "100.00 100.00 \033[2m  +0.00\033[0m \033[2m\033[0mmain  \033[2mserver\033[0m\n"
 	       "100.00  99.00 \033[1;31m  +1.00\033[0m \033[2m\033[0mserve  \033[2mserver\033[0m\n"
 	       " 50.00  60.00 \033[32m -10.00\033[0m \033[2m+ \033[0mparse  \033[2mserver\033[0m\n"
@@ -331,10 +346,10 @@ int main(void)
 		cmocka_unit_test(test_folded),	    cmocka_unit_test(test_folded_hostile),
 		cmocka_unit_test(test_folded_diff), cmocka_unit_test(test_top),
 		cmocka_unit_test(test_top_diff),    cmocka_unit_test(test_top_json),
-		cmocka_unit_test(test_top_csv),	    cmocka_unit_test(test_tree),
-		cmocka_unit_test(test_tree_forks),  cmocka_unit_test(test_tree_diff),
-		cmocka_unit_test(test_tree_deep),   cmocka_unit_test(test_values),
-		cmocka_unit_test(test_left_out),
+		cmocka_unit_test(test_top_csv),	    cmocka_unit_test(test_shares_json),
+		cmocka_unit_test(test_tree),	    cmocka_unit_test(test_tree_forks),
+		cmocka_unit_test(test_tree_diff),   cmocka_unit_test(test_tree_deep),
+		cmocka_unit_test(test_values),	    cmocka_unit_test(test_left_out),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
