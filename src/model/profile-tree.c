@@ -23,7 +23,6 @@ struct profile_tree {
 	bool is_diff;
 	struct profile_info info[PROFILE_SIDES_];
 	struct profile_totals totals[PROFILE_SIDES_];
-	uint64_t left_out;
 	struct string_pool *strings;
 	struct pool *frames, *keys;
 	struct profile_node *nodes;
@@ -157,6 +156,13 @@ static int find_child(struct profile_tree *tree, uint32_t parent, uint32_t frame
 	return 0;
 }
 
+static void leave_out(struct profile_totals *totals, const struct profile_sum *sum)
+{
+	totals->samples -= sum->samples;
+	totals->value -= sum->value;
+	totals->left_out += sum->samples;
+}
+
 /* Enters the stack that was pushed. */
 static int add_stack(struct entry *entry, const struct profile_sum *sum)
 {
@@ -167,7 +173,7 @@ static int add_stack(struct entry *entry, const struct profile_sum *sum)
 	while (r == 0 && entry->n > 0)
 		r = find_child(entry->tree, node, entry->stack[--entry->n], &node);
 	if (r == -ENOSPC) {
-		entry->tree->left_out += sum->samples;
+		leave_out(&entry->tree->totals[entry->side], sum);
 		return 0;
 	}
 	if (r < 0)
@@ -279,13 +285,14 @@ static int link_siblings(struct profile_tree *tree)
 static int begin(struct profile_tree *tree)
 {
 	static const struct profile_frame root = { .line = UINT32_MAX };
+	uint32_t nodes = tree->options.nodes ? tree->options.nodes : PROFILE_TREE_NODES_MAX;
 	uint32_t number;
 
 	return string_pool_new(UINT32_MAX, &tree->strings)
 		?: string_pool_number(tree->strings, "", true, &number)
 		?: pool_new(sizeof(struct profile_frame), UINT32_MAX, &tree->frames)
 		?: pool_number(tree->frames, &root, true, &number)
-		?: pool_new(sizeof(struct node_key), PROFILE_TREE_NODES_MAX, &tree->keys)
+		?: pool_new(sizeof(struct node_key), nodes, &tree->keys)
 		?: find_child(tree, 0, 0, &number);
 }
 
@@ -340,11 +347,6 @@ const struct profile_info *profile_tree_info(const struct profile_tree *tree,
 struct profile_totals profile_tree_totals(const struct profile_tree *tree, enum profile_side side)
 {
 	return tree->totals[side];
-}
-
-uint64_t profile_tree_left_out(const struct profile_tree *tree)
-{
-	return tree->left_out;
 }
 
 uint32_t profile_tree_n_nodes(const struct profile_tree *tree)

@@ -12,7 +12,7 @@
 
 #include "model/profile.h"
 
-/* Nodes; a sample that finds no place is counted in profile_tree_left_out(). */
+/* Nodes; samples that find no place are left out, and counted as such in the tree's totals. */
 #define PROFILE_TREE_NODES_MAX (1 << 22)
 /* Frames of one stack, inlined ones included; what is next to the root of a longer one is left away. */
 #define PROFILE_TREE_DEPTH_MAX 8192
@@ -45,6 +45,7 @@ struct profile_tree_options {
 	bool lines; /* tell the lines of a function apart */
 	bool processes; /* begin each stack with the name of its process */
 	bool absolute; /* do not scale */
+	uint32_t nodes; /* at most; 0: PROFILE_TREE_NODES_MAX */
 };
 
 struct profile_tree;
@@ -57,9 +58,8 @@ struct profile_tree *profile_tree_free(struct profile_tree *tree); /* takes NULL
 bool profile_tree_is_diff(const struct profile_tree *tree);
 const struct profile_info *profile_tree_info(const struct profile_tree *tree,
 					     enum profile_side side);
-/* As the profile had them, not scaled. */
+/* As the profile had them, not scaled, but for what found no place here. */
 struct profile_totals profile_tree_totals(const struct profile_tree *tree, enum profile_side side);
-uint64_t profile_tree_left_out(const struct profile_tree *tree); /* samples, of both sides */
 
 uint32_t profile_tree_n_nodes(const struct profile_tree *tree);
 uint32_t profile_tree_n_frames(const struct profile_tree *tree); /* the root's included */

@@ -270,6 +270,26 @@ def test_page_of_two(page):
     keep(b, "diff-dark")
 
 
+def test_page_of_a_deep_stack(page):
+    stack = ";".join([f"main@{MODULE}"] + [f"recurse@{MODULE}"] * 900 + [f"bottom@{MODULE}"])
+    b = page([(stack, 10, "server", 1, 0)])
+    scrolled = "return document.getElementById('picture').scrollTop"
+    assert b.script(scrolled) == 0
+    b.script("document.getElementById('picture').focus()")
+    b.click("#turn")
+    # The root is at the bottom now, and in sight.
+    assert b.script(scrolled) > 800 * ROW
+    height = b.script("return document.getElementById('canvas').clientHeight")
+    b.point("#canvas", 300, height - 3 * ROW + ROW_MIDDLE)
+    assert b.text("#tooltip").startswith("main")
+    b.click("#turn")
+    b.script("document.getElementById('picture').scrollTop = 1e6")
+    harness.wait_for("the end", lambda: b.script(scrolled) > 800 * ROW)
+    b.point("#canvas", 300, height - ROW_MIDDLE, click=True)
+    assert b.text("#details").startswith("bottom ")
+    keep(b, "deep")
+
+
 def many_stacks(n, seed=1):
     """n different stacks, like those of a busy machine: common roots, some 30 frames."""
     draw = random.Random(seed)

@@ -253,6 +253,24 @@ static void test_tree_of_lines_and_processes(void **state)
 	assert_int_equal(find(tree, "other")->total[0].samples, 1);
 }
 
+/* What finds no place is no part of the tree, and said. */
+static void test_full_tree(void **state)
+{
+	_cleanup_profile_ struct profile *p = synthetic_new();
+	_cleanup_profile_tree_ struct profile_tree *tree = NULL;
+	struct profile_tree_options options = { .nodes = 3 };
+
+	synthetic_add(p, "a@m;b@m", 1, 10, NULL);
+	synthetic_add(p, "a@m;c@m", 2, 20, NULL);
+	synthetic_add(p, "a@m", 4, 40, NULL);
+	assert_int_equal(profile_tree_new(p, NULL, &options, &tree), 0);
+	assert_int_equal(profile_tree_n_nodes(tree), 3);
+	assert_int_equal(find(tree, "all")->total[0].samples, 5);
+	assert_int_equal(profile_tree_totals(tree, PROFILE_NOW).samples, 5);
+	assert_int_equal(profile_tree_totals(tree, PROFILE_NOW).value, 50);
+	assert_int_equal(profile_tree_totals(tree, PROFILE_NOW).left_out, 2);
+}
+
 /* before: a 10, b 30; now: a 10, c 10. */
 static void make_two(struct profile **ret_now, struct profile **ret_before)
 {
@@ -353,6 +371,7 @@ int main(void)
 		cmocka_unit_test(test_strangers_text),
 		cmocka_unit_test(test_tree),
 		cmocka_unit_test(test_tree_of_lines_and_processes),
+		cmocka_unit_test(test_full_tree),
 		cmocka_unit_test(test_diff),
 		cmocka_unit_test(test_top),
 		cmocka_unit_test(test_top_of_two),
