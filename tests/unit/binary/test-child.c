@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -21,6 +22,7 @@
 
 #include "base/child.h"
 #include "base/util.h"
+#include "binary/line-answer.h"
 #include "binary/symbols-elf.h"
 #include "binary/symbols-go.h"
 #include "binary/unwind-table.h"
@@ -31,6 +33,15 @@ static const struct child_limits limits = {
 	.cpu_s = 60,
 	.timeout_ns = 60 * NSEC_PER_SEC,
 };
+
+/* Where this program was loaded: the address of its first byte in memory. */
+static uintptr_t code_bias(void)
+{
+	Dl_info info;
+
+	assert_true(dladdr((void *)(uintptr_t)code_bias, &info) != 0);
+	return (uintptr_t)info.dli_fbase;
+}
 
 static struct child_result run(const char *name, int fd)
 {
@@ -80,6 +91,38 @@ static void test_symbols(void **state)
 	assert_memory_equal(result.data, bytes, size);
 	assert_int_equal(symbol_table_take(result.data, result.size, &theirs), 0);
 	assert_true(symbol_table_size(theirs) > 100);
+}
+
+/* libdw within the sandbox: as it answers here. */
+static void test_lines(void **state)
+{
+	uint64_t address = (uint64_t)(uintptr_t)test_lines - code_bias() + 1;
+	_cleanup_close_ int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	struct child_input input = {
+		.fds = &fd,
+		.n_fds = 1,
+		.request = &address,
+		.request_size = sizeof(address),
+	};
+	_cleanup_lines_ struct lines *lines = NULL;
+	_cleanup_free_ void *here = NULL;
+	struct child_result result;
+	size_t size = 0;
+	int r = lines_open(fd, &lines);
+
+	assert_int_equal(child_run("lines", &input, &limits, &result), 0);
+	if (r == -ENODATA) { /* built without -g */
+		assert_int_equal(result.status, CHILD_REFUSED);
+		assert_int_equal(result.error, -ENODATA);
+		return;
+	}
+	assert_int_equal(r, 0);
+	assert_int_equal(line_answer_build(lines, &address, 1, &here, &size), 0);
+	assert_non_null(memmem(here, size, "test_lines", sizeof("test_lines")));
+	assert_int_equal(result.status, CHILD_OK);
+	assert_int_equal(result.size, size);
+	assert_memory_equal(result.data, here, size);
+	free(result.data);
 }
 
 /* Names that are packed in the file (xz, an ELF file within): the sandbox lets them be unpacked. */
@@ -135,9 +178,8 @@ static void print_cost(const char *path, const char *name)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_unwind),
-		cmocka_unit_test(test_symbols),
-		cmocka_unit_test(test_mini_debug_info),
+		cmocka_unit_test(test_unwind), cmocka_unit_test(test_symbols),
+		cmocka_unit_test(test_lines),  cmocka_unit_test(test_mini_debug_info),
 		cmocka_unit_test(test_no_elf),
 	};
 

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "base/util.h"
-#include "binary/lines.h"
+#include "binary/line-answer.h"
 #include "tests/unit/binary/nm.h"
 #include "tests/unit/host/tree.h"
 
@@ -230,6 +230,84 @@ static void test_debug_file(void **state)
 	assert_true(compare(*state, "addr2line", "p.debug") > 10);
 }
 
+/* The answer to many addresses at once says what one look-up each does; damaged, it is refused or
+ * answers within its bytes. */
+static void check_answer(const void *data, size_t size, struct lines *lines,
+			 const uint64_t *addresses, size_t n)
+{
+	struct line_frame one[LINES_FRAMES_MAX], many[LINES_FRAMES_MAX];
+	struct line_answer answer;
+
+	assert_int_equal(line_answer_open(data, size, &answer), 0);
+	assert_int_equal(answer.header->n, n);
+	for (size_t i = 0; i < n; i++) {
+		int frames = lines_find(lines, addresses[i], one);
+
+		assert_int_equal(line_answer_get(&answer, i, many), frames);
+		for (int f = 0; f < frames; f++) {
+			assert_string_equal(many[f].function ?: "?", one[f].function ?: "?");
+			assert_string_equal(many[f].file ?: "?", one[f].file ?: "?");
+			assert_int_equal(many[f].line, one[f].line);
+		}
+	}
+}
+
+static void check_damaged(const uint8_t *data, size_t size)
+{
+	struct line_frame frames[LINES_FRAMES_MAX];
+	struct line_answer answer;
+	unsigned refused = 0;
+
+	for (size_t at = 0; at < size; at++) {
+		uint8_t *copy = malloc(size);
+
+		memcpy(copy, data, size);
+		copy[at] ^= 0xff;
+		if (line_answer_open(copy, size, &answer) < 0)
+			refused++;
+		else
+			for (size_t i = 0; i < answer.header->n; i++) {
+				size_t n = line_answer_get(&answer, i, frames);
+
+				for (size_t f = 0; f < n; f++)
+					assert_true(strlen(frames[f].function ?: "") < size &&
+						    strlen(frames[f].file ?: "") < size);
+			}
+		free(copy);
+		assert_int_equal(line_answer_open(data, at, &answer), -EBADMSG);
+	}
+	assert_true(refused > 100);
+}
+
+static void test_answer(void **state)
+{
+	_cleanup_lines_ struct lines *lines = NULL;
+	uint64_t addresses[LINE_ANSWER_ADDRESSES_MAX + 1];
+	_cleanup_free_ char *path = tree_path(*state, "p");
+	_cleanup_free_ void *data = NULL;
+	_cleanup_close_ int fd = -EBADF;
+	char command[512];
+	size_t n = 0, size;
+	struct nm nm;
+
+	tree_write(*state, "c.c", c);
+	snprintf(command, sizeof(command), "cd %s && gcc -O2 -g c.c -o p", (char *)*state);
+	must_run(command);
+	lines = open_lines(*state, "p", &fd);
+	nm = nm_read("", path);
+	for (size_t i = 0; i < nm.n; i++)
+		for (uint64_t at = 0;
+		     strchr("tTwW", nm.symbols[i].type) && at < nm.symbols[i].size && n < 300; at++)
+			addresses[n++] = nm.symbols[i].address + at;
+	free(nm.symbols);
+	assert_true(n > 50);
+	assert_int_equal(line_answer_build(lines, addresses, n, &data, &size), 0);
+	check_answer(data, size, lines, addresses, n);
+	check_damaged(data, size);
+	assert_int_equal(line_answer_build(lines, addresses, ARRAY_SIZE(addresses), &data, &size),
+			 -E2BIG);
+}
+
 static void test_none(void **state)
 {
 	_cleanup_free_ char *path = tree_path(*state, "p");
@@ -252,6 +330,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_compilers, tree_setup, tree_teardown),
 		cmocka_unit_test_setup_teardown(test_debug_file, tree_setup, tree_teardown),
+		cmocka_unit_test_setup_teardown(test_answer, tree_setup, tree_teardown),
 		cmocka_unit_test_setup_teardown(test_none, tree_setup, tree_teardown),
 	};
 
