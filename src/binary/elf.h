@@ -19,9 +19,7 @@
 
 #define ELF_SECTIONS_MAX 65535 /* a shared object has about 40 */
 #define ELF_SEGMENTS_MAX 64 /* program headers; a program has about 14 */
-#define ELF_SECTION_BYTES_MAX \
-	(UINT64_C(256) << 20) /* that elf_file_read() gives: libLLVM's .eh_frame
-							has 6 MB, its .strtab 60 */
+#define ELF_SECTION_BYTES_MAX (UINT64_C(256) << 20) /* that elf_file_read() gives */
 #define ELF_NAMES_MAX (1U << 20) /* bytes of all names of sections */
 #define ELF_NOTES_MAX (64U << 10) /* bytes of a note segment */
 #define ELF_BUILD_ID_MAX 64 /* bytes; ld writes 20 (SHA-1), lld 8 */

@@ -2,7 +2,7 @@
 /*
  * The unwind table of a binary (bpf/wire/unwind.h), as one piece of memory that is the same in the
  * process that built it, on its way from there, and in the cache on disk: a header and four arrays,
- * each behind the other, in the byte order of the machine. About 25 KB per MB of text.
+ * each behind the other, in the byte order of the machine. About 30 KB per MB of text.
  *
  *   struct unwind_header
  *   struct wire_unwind_rule rules[n_rules]   rules[WIRE_RULE_NONE] is all zero
@@ -24,9 +24,9 @@
 #define UNWIND_MAGIC "ebpfunw"
 #define UNWIND_VERSION 1 /* of the form and of what the rules mean: what is older is built anew */
 
-#define UNWIND_RULES_MAX 65535 /* of a table; libLLVM has 5,000 */
+#define UNWIND_RULES_MAX 65535 /* of a table; libLLVM has 2,200 */
 #define UNWIND_PAGES_MAX 65536 /* 4 GiB of text; the medium code model ends at 2 */
-#define UNWIND_ROWS_MAX (16U << 20) /* ClickHouse has 3 million, Chromium 2 */
+#define UNWIND_ROWS_MAX (16U << 20) /* librustc_driver, of 97 MB, has 350,000 */
 #define UNWIND_ADDRESS_MAX (UINT64_C(1) << 48) /* a page's number has 32 bits */
 
 struct unwind_header {
@@ -59,8 +59,8 @@ struct unwind_table {
 };
 
 /*
- * The table of a file's .eh_frame and .debug_frame. A file without them has a table, too: of its entry
- * point, or empty. Memory: the sections, 16 bytes per FDE, and the table. For the sandboxed child.
+ * The table of a file's .eh_frame and .debug_frame. A file without them has a table, too: of its start
+ * code (binary/start-code.h), or empty. Memory: the sections, 16 bytes per FDE, and the table. For the sandboxed child.
  * *ret is one piece of *ret_size bytes, to be freed. Errors: those of elf_file_read(), -ENOMEM, -E2BIG
  * beyond one of the limits above.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The input is a program's code, behind two bytes that say where its entry point is. Start code must be
- * found inside of it, in order, and the same when the code around it is of another piece.
+ * found inside of it and in order, also if only a piece of it is asked for.
  */
 #include <assert.h>
 #include <elf.h>
