@@ -90,16 +90,9 @@ void write_string(struct byte_writer *w, const char *s)
 	write_bytes(w, s, n + 1);
 }
 
-static uint64_t fail(struct byte_reader *r)
-{
-	r->failed = true;
-	r->p = r->end;
-	return 0;
-}
-
 uint8_t read_byte(struct byte_reader *r)
 {
-	return r->p < r->end ? *r->p++ : (uint8_t)fail(r);
+	return r->p < r->end ? *r->p++ : (uint8_t)byte_reader_fail(r);
 }
 
 uint64_t read_number(struct byte_reader *r)
@@ -113,14 +106,14 @@ uint64_t read_number(struct byte_reader *r)
 		if (byte < 0x80)
 			return n;
 	}
-	return fail(r);
+	return byte_reader_fail(r);
 }
 
 uint64_t read_number_max(struct byte_reader *r, uint64_t max)
 {
 	uint64_t n = read_number(r);
 
-	return n <= max ? n : fail(r);
+	return n <= max ? n : byte_reader_fail(r);
 }
 
 int64_t read_signed(struct byte_reader *r)
@@ -130,26 +123,12 @@ int64_t read_signed(struct byte_reader *r)
 	return (int64_t)(n >> 1 ^ (n & 1 ? UINT64_MAX : 0));
 }
 
-size_t read_index(struct byte_reader *r, size_t n)
-{
-	uint64_t i = read_number(r);
-
-	return i < n ? i : fail(r);
-}
-
-uint8_t read_choice(struct byte_reader *r, unsigned n)
-{
-	uint8_t byte = read_byte(r);
-
-	return byte < n ? byte : (uint8_t)fail(r);
-}
-
 const void *read_bytes(struct byte_reader *r, size_t n)
 {
 	const void *bytes = r->p;
 
 	if (bytes_left(r) < n) {
-		fail(r);
+		byte_reader_fail(r);
 		return NULL;
 	}
 	r->p += n;
@@ -164,6 +143,6 @@ const char *read_string(struct byte_reader *r, size_t max)
 	/* strlen() of what follows must be n: no NUL before, one after. */
 	if (s && memchr(s, '\0', n + 1) == s + n)
 		return s;
-	fail(r);
+	byte_reader_fail(r);
 	return "";
 }

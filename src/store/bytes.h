@@ -41,11 +41,31 @@ uint64_t read_number(struct byte_reader *r);
 /* A number of at most max. */
 uint64_t read_number_max(struct byte_reader *r, uint64_t max);
 int64_t read_signed(struct byte_reader *r);
-/* A number that is an index of an array of n. Of none there is no index: 0, and failed. */
-size_t read_index(struct byte_reader *r, size_t n);
-/* A byte below n. */
-uint8_t read_choice(struct byte_reader *r, unsigned n);
 /* n bytes of the segment, or NULL. */
 const void *read_bytes(struct byte_reader *r, size_t n);
 /* A string of at most max bytes, inside the segment; never NULL. */
 const char *read_string(struct byte_reader *r, size_t max);
+
+/* For what callers find wrong. */
+static inline uint64_t byte_reader_fail(struct byte_reader *r)
+{
+	r->failed = true;
+	r->p = r->end;
+	return 0;
+}
+
+/* A number that is an index of an array of n. Of none there is no index: 0, and failed. */
+static inline size_t read_index(struct byte_reader *r, size_t n)
+{
+	uint64_t i = read_number(r);
+
+	return i < n ? i : byte_reader_fail(r);
+}
+
+/* A byte below n. */
+static inline uint8_t read_choice(struct byte_reader *r, unsigned n)
+{
+	uint8_t byte = read_byte(r);
+
+	return byte < n ? byte : (uint8_t)byte_reader_fail(r);
+}

@@ -30,11 +30,6 @@ struct stack_decoder {
 	void *userdata;
 };
 
-static void fail_decoding(struct stack_decoder *d)
-{
-	read_choice(&d->in, 0);
-}
-
 static void decode_code(struct stack_decoder *d, struct code *ret)
 {
 	const void *id;
@@ -73,7 +68,7 @@ static void decode_node(struct stack_decoder *d, size_t i, uint64_t *last)
 		.depth = d->nodes[caller].depth + 1,
 	};
 	if (d->nodes[i].depth > SAMPLE_FRAMES_MAX)
-		fail_decoding(d);
+		byte_reader_fail(&d->in);
 }
 
 static int decode_nodes(struct stack_decoder *d)
@@ -112,7 +107,7 @@ static void decode_thread(struct stack_decoder *d, struct sample *s)
 	if (strlen(name) < sizeof(s->thread))
 		strcpy(s->thread, name);
 	else
-		fail_decoding(d);
+		byte_reader_fail(&d->in);
 	s->tid = (pid_t)read_number_max(&d->in, INT32_MAX);
 	s->cpu = decode_cpu(&d->in);
 }
@@ -127,7 +122,7 @@ static void decode_stack(struct stack_decoder *d, struct sample *s)
 		d->frames[s->n++] = (struct frame){ &d->codes[node->code], node->address };
 	}
 	if (s->n_kernel > MIN(s->n, (uint32_t)STACKS_KERNEL_FRAMES_MAX))
-		fail_decoding(d);
+		byte_reader_fail(&d->in);
 }
 
 static void decode_sample(struct stack_decoder *d)
