@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A segment of samples: stacks as bytes, like segment.h for flows. A node of the tree takes about 6
+ * A segment of samples: stacks as bytes, like segment.h for flows. A node of the tree takes about 5
  * bytes, a row about 17.
  *
  * Version 1. Numbers are varints:

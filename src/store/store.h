@@ -130,11 +130,11 @@ void store_figures(const struct store *store, struct store_figures *ret);
 /*
  * Caps the rows of flows that a step may hold, and the answers to all queries together; 0 = the
  * default. Samples have their share by bytes: 128 in the running step for each row of flows, and what
- * rows of flows would take in an answer and in a minute. For each row the store then takes at most STORE_BYTES_PER_ROW: one in the running step
- * (272 bytes, if each flow has an address of its own) and, encoded, in the step that is being
- * written (70); one in an answer (272, and half as much again while it is thinned, 24 in its order,
- * 70 encoded); a quarter of one in the minute that is being joined (a quarter of 408); and 128 for
- * samples, 32 when they are encoded.
+ * rows of flows would take in an answer and in a minute. For each row the store then takes at most
+ * STORE_BYTES_PER_ROW: one in the running step (224 bytes, if each flow has an address of its own)
+ * and, encoded, in the step that is being written (70); one in an answer (224, and half as much again
+ * while it is thinned, 24 in its order, 70 encoded); a quarter of one in the minute that is being
+ * joined (a quarter of 336); and 128 for samples, 32 when they are encoded.
  */
 void store_set_max_rows(struct store *store, size_t rows);
-#define STORE_BYTES_PER_ROW (342 + 502 + 102 + 160)
+#define STORE_BYTES_PER_ROW (294 + 430 + 84 + 160)

@@ -22,8 +22,8 @@
 #define TABLE_NAMESPACES_MAX UINT16_MAX
 
 /* What a row takes at the most, if its flow has an address of its own and there are many: 88 to 103
- * for the counts, 85 and 64 in hash tables that are three eighths full, 24 for the address. */
-#define TABLE_BYTES_PER_ROW 272
+ * for the counts, 85 in a hash table that is three eighths full, 24 and 11 for the address. */
+#define TABLE_BYTES_PER_ROW 224
 
 /* A flow's key. Numbers are those of the table's pools. */
 struct row_key {
