@@ -33,7 +33,7 @@ static uint32_t string(struct profile *profile, const char *text)
 	unsigned byte;
 
 	for (; *text && n < sizeof(decoded) - 1; text++) {
-		bool coded = sscanf(text, "%%%2x", &byte) == 1;
+		bool coded = *text == '%' && sscanf(text, "%%%2x", &byte) == 1;
 
 		decoded[n++] = coded ? (char)byte : *text;
 		text += coded ? 2 : 0;
