@@ -184,6 +184,7 @@ int child_main(char **argv, const struct child_ops *const *ops)
 
 	while (*ops && !streq((*ops)->name, argv[2]))
 		ops++;
+	prctl(PR_SET_NAME, "ebpfobs-child"); /* else ps and top call it "exe" */
 	if (!*ops || read_message(&message) < 0)
 		return EXIT_FAILURE;
 	_exit(run(*ops, &message));

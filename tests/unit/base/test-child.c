@@ -476,6 +476,22 @@ static void test_bad_call(void **state)
 	assert_int_equal(child_run("echo", &input, &limits, &result), -EBADF);
 }
 
+/* What ps(1) calls it, from when it has begun. */
+static void await_name(pid_t pid)
+{
+	char path[64], name[32] = "";
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+	for (int i = 0; i < 500 && !streq(name, "ebpfobs-child\n"); i++) {
+		_cleanup_fclose_ FILE *f = fopen(path, "re");
+
+		usleep(10000);
+		assert_non_null(f);
+		assert_non_null(fgets(name, sizeof(name), f));
+	}
+	assert_string_equal(name, "ebpfobs-child\n");
+}
+
 /* The child of a process that gets killed comes to us, and is dead already. */
 static void test_parent_dies(void **state)
 {
@@ -501,7 +517,8 @@ static void test_parent_dies(void **state)
 	}
 	child = atoi(children);
 	assert_true(child > 0);
-	usleep(300000); /* until it runs in its loop */
+	await_name(child);
+	usleep(100000); /* until it runs in its loop */
 	kill(parent, SIGKILL);
 	assert_int_equal(waitpid(parent, &status, 0), parent);
 	assert_int_equal(waitpid(child, &status, 0), child);
