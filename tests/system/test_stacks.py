@@ -2,15 +2,10 @@
 """The profiler's stacks, of programs that run in a cgroup of the test's own: tests/system/tools/stack-sampler
 is the kernel side and its tables without the daemon."""
 
-import os
-import subprocess
 import time
 from collections import Counter
 
-import harness
-
-SAMPLER = os.path.join(harness.BUILD, "tests/system/tools/stack-sampler")
-ROOT, KERNEL_THREAD, PROCESS_UNKNOWN, MAPPING_UNKNOWN = range(4)
+from stacks import KERNEL_THREAD, ROOT, Sampler
 
 PYTHON = """
 import json, time
@@ -18,34 +13,6 @@ end = time.monotonic() + 4
 while time.monotonic() < end:
     json.dumps(sorted(str(i) for i in range(1000)))
 """
-
-
-class Sample:
-    def __init__(self, line):
-        words = line.split()
-        self.time, self.tgid, self.tid, self.end, kernel, self.flags = map(int, words[:6])
-        self.kernel = words[6:6 + kernel]
-        self.user = words[6 + kernel:]
-
-
-class Sampler:
-    """Samples a cgroup for some seconds; to be used in a with statement around what is sampled."""
-
-    def __init__(self, cgroup, seconds, frequency=199):
-        argv = [SAMPLER, str(frequency), str(seconds), "cgroup", harness.cgroup_mount() + cgroup]
-        self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        assert self.process.stderr.readline() == "ready\n"
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        out, err = self.process.communicate(timeout=120)
-        assert self.process.returncode == 0, err
-        *lines, total = out.splitlines()
-        self.samples = [Sample(line) for line in lines]
-        words = total.split()[1:]
-        self.total = {key: int(value) for key, value in zip(words[::2], words[1::2])}
 
 
 def test_python_reaches_the_root(sandbox):

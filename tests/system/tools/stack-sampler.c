@@ -6,6 +6,8 @@
  * a test can hold it against what it knows. A line per sample, then one that begins with "total":
  *
  *   TIME TGID TID END KERNEL-FRAMES FLAGS FRAME...    FRAME: FILE+ADDRESS, ?+ADDRESS or k+ADDRESS
+ *
+ * Ends after SECONDS, or when whoever reads closes its standard input.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -16,6 +18,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <systemd/sd-event.h>
+#include <unistd.h>
 
 #include "base/child.h"
 #include "base/util.h"
@@ -97,6 +100,13 @@ static int on_end(sd_event_source *source, uint64_t usec, void *userdata)
 	return sd_event_exit(sd_event_source_get_event(source), 0);
 }
 
+static int on_hangup(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+	(void)fd;
+	(void)events;
+	return on_end(source, 0, userdata);
+}
+
 static void set_scope(const char *what, const char *value)
 {
 	struct wire_scope scope = { 0 };
@@ -156,7 +166,7 @@ static void print_totals(void)
 
 int main(int argc, char **argv)
 {
-	struct sd_event_source *drain = NULL, *end = NULL, *wakeup = NULL;
+	struct sd_event_source *drain = NULL, *end = NULL, *hangup = NULL, *wakeup = NULL;
 	struct events *events;
 	struct grace grace;
 	struct work *work;
@@ -193,6 +203,7 @@ int main(int argc, char **argv)
 	sd_event_add_time_relative(event, &end, CLOCK_MONOTONIC, atof(argv[2]) * 1e6, 1000, on_end,
 				   NULL);
 	sd_event_add_io(event, &wakeup, ring_buffer__epoll_fd(ring), EPOLLIN, on_wakeup, NULL);
+	sd_event_add_io(event, &hangup, STDIN_FILENO, 0, on_hangup, NULL); /* EPOLLHUP always is */
 	fprintf(stderr, "ready\n");
 	sd_event_loop(event);
 
@@ -208,6 +219,7 @@ int main(int argc, char **argv)
 	profile_bpf__destroy(skel);
 	sd_event_source_unref(drain);
 	sd_event_source_unref(end);
+	sd_event_source_unref(hangup);
 	sd_event_source_unref(wakeup);
 	sd_event_unref(event);
 	return 0;
