@@ -2,9 +2,10 @@
 /*
  * What the store costs: a day of minutes, then eleven minutes of 5 s steps in which 10,000 flows are
  * active, history on; then a query over all of it. Times are CPU of both threads, without making
- * the flows. Time is the program's own, so it runs as fast as it can:
+ * the flows. Time is the program's own, so it runs as fast as it can. Then the same with the stack
+ * samples of a busy machine:
  *
- *   make bench/bench-store && bench/bench-store [FLOWS [STEPS]]
+ *   make bench/bench-store && bench/bench-store [FLOWS [STEPS [CPUS [HERTZ]]]]
  */
 #include <errno.h>
 #include <ftw.h>
@@ -104,6 +105,21 @@ static void settle(struct bench *b)
 	} while (figures.waiting_steps > 0 || now_ns(CLOCK_MONOTONIC) < quiet);
 }
 
+/* Until the worker has joined all that there is to join: otherwise it shows in what is measured next. */
+static void settle_all(struct bench *b)
+{
+	uint64_t end;
+	double cpu;
+
+	settle(b);
+	do {
+		cpu = cpu_ms();
+		end = now_ns(CLOCK_MONOTONIC) + 20 * NSEC_PER_MSEC;
+		while (now_ns(CLOCK_MONOTONIC) < end)
+			turn(b);
+	} while (cpu_ms() - cpu > 5);
+}
+
 static void add_all(struct bench *b, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
@@ -178,16 +194,16 @@ static void on_end(void *userdata, int r, const struct store_summary *summary)
 	ended = true;
 }
 
-static void bench_query(struct bench *b, const char *what, uint64_t since, struct filter filter)
+/* Takes the filter over. */
+static void bench_query(struct bench *b, const char *what, struct store_query *query)
 {
-	struct store_query query = { .kinds = 7, .range = { since, UINT64_MAX }, .filter = filter };
 	uint64_t start = now_ns(CLOCK_MONOTONIC);
 	struct store_cursor *cursor;
 	double cpu = cpu_ms();
 	size_t rows = 0;
 
 	ended = false;
-	store_query(b->store, &query, on_row, on_end, &rows, &cursor);
+	store_query(b->store, query, on_row, on_end, &rows, &cursor);
 	b->longest_ns = now_ns(CLOCK_MONOTONIC) - start;
 	while (!ended)
 		turn(b);
@@ -198,13 +214,16 @@ static void bench_query(struct bench *b, const char *what, uint64_t since, struc
 
 static void bench_queries(struct bench *b)
 {
-	struct filter filter = {};
+	struct store_query query = { .kinds = 7, .range.until_ns = UINT64_MAX };
 
-	bench_query(b, "query of 1 minute", b->now - 60 * NSEC_PER_SEC, (struct filter){});
-	bench_query(b, "query of 10 minutes", b->now - 600 * NSEC_PER_SEC, (struct filter){});
-	bench_query(b, "query of 24 hours", 0, (struct filter){});
-	filter_add(&filter, "unit", "service-7");
-	bench_query(b, "query of 24 hours, one unit", 0, filter);
+	query.range.since_ns = b->now - 60 * NSEC_PER_SEC;
+	bench_query(b, "query of 1 minute", &query);
+	query.range.since_ns = b->now - 600 * NSEC_PER_SEC;
+	bench_query(b, "query of 10 minutes", &query);
+	query.range.since_ns = 0;
+	bench_query(b, "query of 24 hours", &query);
+	filter_add(&query.filter, "unit", "service-7");
+	bench_query(b, "query of 24 hours, one unit", &query);
 	print_memory("memory after the queries");
 }
 
@@ -213,29 +232,207 @@ static int remove_entry(const char *path, const struct stat *st, int type, struc
 	return remove(path);
 }
 
-int main(int argc, char **argv)
-{
-	struct store_options options = { .max_size = 256 << 20, .top = 1000, .top_stacks = 1000 };
-	struct bench b = { .n = argc > 1 ? (unsigned)atoi(argv[1]) : 10000 };
-	unsigned steps = argc > 2 ? (unsigned)atoi(argv[2]) : 130;
-	char dir[] = "/var/tmp/bench-store-XXXXXX";
+/*
+ * A busy machine: 200 processes of 50 services run 20 programs. What a program does is a tree of
+ * 32 levels and 4096 ends, most of the time in few of its branches, and a third of the samples are in
+ * the kernel. Two samples are rarely at the same instruction.
+ */
+#define PROCESSES 200
+#define PROGRAMS 20
+#define BRANCH_BITS 12
+#define LEVELS 32
 
-	options.retention = 2 * 86400 * NSEC_PER_SEC;
-	b.now = (now_ns(CLOCK_REALTIME) / (60 * NSEC_PER_SEC) - 2 * MINUTES) * 60 * NSEC_PER_SEC;
-	b.records = calloc(b.n, sizeof(*b.records));
-	if (!b.records || !mkdtemp(dir) || sd_event_new(&b.event) < 0 ||
-	    work_new(b.event, &b.work) < 0 || store_new(b.work, dir, &options, &b.store) < 0)
-		return EXIT_FAILURE;
+struct load {
+	unsigned per_second;
+	struct code codes[PROGRAMS + 1]; /* the last: the kernel */
+	struct frame frames[2 * LEVELS];
+	struct record record;
+};
+
+static void load_init(struct load *load, unsigned per_second)
+{
+	load->per_second = per_second;
+	for (unsigned i = 0; i <= PROGRAMS; i++) {
+		load->codes[i] = (struct code){ .kind = i < PROGRAMS ? CODE_FILE : CODE_KERNEL,
+						.id_size = 20,
+						.path = "/usr/lib/service/bin/service" };
+		memset(load->codes[i].id, (int)i + 1, 20);
+	}
+}
+
+/* Mostly small: below n, a half below an eighth of n. */
+static unsigned skewed(unsigned n)
+{
+	double u = (double)rand() / ((double)RAND_MAX + 1);
+
+	return (unsigned)(u * u * u * n);
+}
+
+/* What two branches have in common ends at the first bit that differs, the higher the nearer to the root. */
+static unsigned fill_stack(struct load *load, const struct code *code, unsigned levels,
+			   struct frame *frames)
+{
+	unsigned branch = skewed(1 << BRANCH_BITS);
+
+	for (unsigned i = 0; i < levels; i++) {
+		unsigned known = branch >> (BRANCH_BITS - BRANCH_BITS * i / levels);
+
+		frames[levels - 1 - i].code = code;
+		frames[levels - 1 - i].address = 0x400000 + (known * 37 + i) % 5000 * 512;
+	}
+	frames[0].address += (unsigned)rand() % 64 * 4;
+	return levels;
+}
+
+static const struct record *random_stack(struct load *load)
+{
+	static char units[50][32];
+	struct sample *s = &load->record.sample;
+	unsigned process = skewed(PROCESSES), kernel = rand() % 3 ? 0 : 8 + (unsigned)rand() % 8;
+	char *unit = units[process % ARRAY_SIZE(units)];
+
+	snprintf(unit, sizeof(units[0]), "service-%zu.service", process % ARRAY_SIZE(units));
+	load->record.kind = RECORD_SAMPLE;
+	*s = (struct sample){ .frames = load->frames, .count = 1, .value = 52631578 };
+	s->process = (struct process_ref){ .pid = (pid_t)(1000 + process), .comm = "service" };
+	s->workload = (struct workload){ WORKLOAD_UNIT, unit, unit, "" };
+	s->tid = s->process.pid + rand() % 8;
+	snprintf(s->thread, sizeof(s->thread), "worker-%d", s->tid % 4);
+	s->cpu = rand() % 8;
+	s->n_kernel = kernel;
+	if (kernel)
+		fill_stack(load, &load->codes[PROGRAMS], kernel, load->frames);
+	s->n = kernel +
+	       fill_stack(load, &load->codes[process % PROGRAMS], LEVELS, load->frames + kernel);
+	return &load->record;
+}
+
+static double add_samples(struct bench *b, struct load *load, unsigned seconds)
+{
+	double add = 0, start;
+
+	for (unsigned i = 0; i < load->per_second * seconds; i++) {
+		const struct record *record = random_stack(load);
+
+		start = cpu_ms();
+		store_add(b->store, record);
+		add += cpu_ms() - start;
+	}
+	return add;
+}
+
+static void bench_samples(struct bench *b, struct load *load)
+{
+	double add = 0, rest = 0, start;
+	struct store_figures figures;
+
+	for (int i = 0; i < MINUTES; i++) {
+		add_samples(b, load, 60);
+		b->now += 60 * NSEC_PER_SEC;
+		store_step(b->store, b->now);
+		settle(b);
+	}
+	settle_all(b);
+	b->longest_ns = 0;
+	for (int i = 0; i < 132; i++) {
+		add += add_samples(b, load, 5);
+		b->now += 5 * NSEC_PER_SEC;
+		start = cpu_ms();
+		store_step(b->store, b->now);
+		settle(b);
+		rest += cpu_ms() - start;
+	}
+	settle_all(b);
+	print_memory("memory with samples");
+	store_figures(b->store, &figures);
+	printf("%-34s %u samples, CPU: add %.2f ms, write and join %.2f ms\n", "a step of samples",
+	       load->per_second * 5, add / 132, rest / 132);
+	printf("%-34s %.1f MB, of samples %.1f MB\n", "disk of 24 hours", figures.disk_bytes / 1e6,
+	       figures.sample_bytes / 1e6);
+	printf("%-34s %.0f hours\n", "256 MB hold", (double)figures.holds_ns / 3.6e12);
+}
+
+static void bench_sample_queries(struct bench *b)
+{
+	struct store_query query = { .kinds = 1 << RECORD_SAMPLE | 1 << RECORD_SAMPLE_LOSS,
+				     .range.until_ns = UINT64_MAX,
+				     .folded = true };
+
+	query.range.since_ns = b->now - 60 * NSEC_PER_SEC;
+	bench_query(b, "samples of 1 minute", &query);
+	query.range.since_ns = b->now - 600 * NSEC_PER_SEC;
+	bench_query(b, "samples of 10 minutes", &query);
+	query.range.since_ns = 0;
+	bench_query(b, "samples of 24 hours", &query);
+	filter_add(&query.filter, "unit", "service-7");
+	bench_query(b, "samples of 24 hours, one unit", &query);
+	print_memory("memory after the queries");
+}
+
+static bool open_store(struct bench *b, const struct store_options *options, char *dir)
+{
+	b->now = (now_ns(CLOCK_REALTIME) / (60 * NSEC_PER_SEC) - 2 * MINUTES) * 60 * NSEC_PER_SEC;
+	if (!mkdtemp(dir) || sd_event_new(&b->event) < 0 || work_new(b->event, &b->work) < 0 ||
+	    store_new(b->work, dir, options, &b->store) < 0)
+		return false;
+	store_step(b->store, b->now);
+	return true;
+}
+
+static void close_store(struct bench *b, const char *dir)
+{
+	store_free(b->store);
+	work_free(b->work);
+	sd_event_unref(b->event);
+	nftw(dir, remove_entry, 4, FTW_DEPTH | FTW_PHYS);
+}
+
+static int bench_flows(const struct store_options *options, unsigned n, unsigned steps)
+{
+	char dir[] = "/var/tmp/bench-store-XXXXXX";
+	struct bench b = { .n = n, .records = calloc(n, sizeof(struct record)) };
+
+	if (!b.records)
+		return -ENOMEM;
 	make_records(&b);
-	store_step(b.store, b.now);
+	if (!open_store(&b, options, dir))
+		return -EIO;
 	print_memory("memory with the test's own flows");
 	bench_day(&b);
 	bench_steps(&b, steps);
 	bench_queries(&b);
-	store_free(b.store);
-	work_free(b.work);
-	sd_event_unref(b.event);
+	close_store(&b, dir);
 	free(b.records);
-	nftw(dir, remove_entry, 4, FTW_DEPTH | FTW_PHYS);
+	return 0;
+}
+
+static int bench_stacks(const struct store_options *options, unsigned per_second)
+{
+	char dir[] = "/var/tmp/bench-store-XXXXXX";
+	struct bench b = {};
+	struct load load;
+
+	if (per_second == 0)
+		return 0;
+	load_init(&load, per_second);
+	if (!open_store(&b, options, dir))
+		return -EIO;
+	bench_samples(&b, &load);
+	bench_sample_queries(&b);
+	close_store(&b, dir);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct store_options options = { .max_size = 256 << 20, .top = 1000, .top_stacks = 1000 };
+	unsigned flows = argc > 1 ? (unsigned)atoi(argv[1]) : 10000;
+	unsigned steps = argc > 2 ? (unsigned)atoi(argv[2]) : 130;
+	unsigned cpus = argc > 3 ? (unsigned)atoi(argv[3]) : 2;
+	unsigned hertz = argc > 4 ? (unsigned)atoi(argv[4]) : 19;
+
+	options.retention = 2 * 86400 * NSEC_PER_SEC;
+	if (bench_flows(&options, flows, steps) < 0 || bench_stacks(&options, cpus * hertz) < 0)
+		return EXIT_FAILURE;
 	return EXIT_SUCCESS;
 }
