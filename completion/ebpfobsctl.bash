@@ -3,7 +3,7 @@
 
 _ebpfobsctl() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev= verb= words= options= word i
-	local verbs="status doctor flows config"
+	local verbs="status doctor flows profile config"
 	local all="--output --no-color --socket --help --version"
 	local watch="--watch"
 	local filters="--since --until --unit --container --pod --namespace --process --pid --cgroup
@@ -29,6 +29,7 @@ _ebpfobsctl() {
 	status) options="$all $watch" ;;
 	doctor) options="--maps $all $watch" ;;
 	flows) options="$all $watch $filters" ;;
+	profile) words="top tree flame folded" options="--total --lines $all $watch $filters" ;;
 	config) words="show reload" options=$all ;;
 	esac
 	[[ $cur != -* && $words ]] || words=$options

@@ -7,6 +7,7 @@ verbs=(
 	'status:how the daemon is doing'
 	'doctor:what this kernel allows; why a process is not seen'
 	'flows:who talks to whom, and how much'
+	'profile:where programs spend their time'
 	'config:the configuration in force; read it again'
 )
 all=(
@@ -44,6 +45,7 @@ argument)
 	status) _arguments $all $watch ;;
 	doctor) _arguments $all $watch '--maps[the BPF maps]' '1:process:_pids' ;;
 	flows) _arguments $all $watch $filters ;;
+	profile) _arguments $all $watch $filters '--total[by the cost with all that is called]' '--lines[tell the lines of a function apart]' '1:view:(top tree flame folded)' ;;
 	config) _arguments $all '1:action:(show reload)' ;;
 	esac
 	;;

@@ -16,6 +16,7 @@
 #include "model/status.h"
 
 struct bpf_env;
+struct disk_cache;
 struct host_roots;
 struct inventory;
 struct scope;
@@ -26,7 +27,10 @@ struct work;
 struct collect_env {
 	sd_event *event;
 	struct work *work; /* for what can block */
+	struct disk_cache
+		*cache; /* of what was made of binaries: for jobs of WORK_LANE_CHILD alone */
 	struct inventory *inventory; /* who runs here (src/host) */
+	const struct host_roots *roots; /* where /proc is (host/roots.h) */
 	struct bpf_env *bpf; /* what the skeletons share (collect/shared/bpf.h) */
 	struct sockets *sockets; /* who made which socket (collect/shared/sockets.h) */
 	const struct scope *scope; /* what the user wants to see */
@@ -44,6 +48,7 @@ struct collector;
 
 struct collect_ops {
 	const char *name; /* "flows": key in the configuration, in status and accounting */
+	bool opt_in; /* off, unless the configuration turns it on */
 
 	/* The keys below collectors.NAME; env->options points to a parsed struct of this group. */
 	const struct option_group *options;

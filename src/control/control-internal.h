@@ -21,7 +21,8 @@ struct control {
 };
 
 /* One per interface, in a file of its own. */
-extern const struct varlink_interface control_daemon_interface, control_flows_interface;
+extern const struct varlink_interface control_daemon_interface, control_flows_interface,
+	control_profile_interface;
 
 static inline struct control *control_of(const struct varlink_call *call)
 {

@@ -19,6 +19,7 @@
 static const struct varlink_interface *const interfaces[] = {
 	&control_daemon_interface,
 	&control_flows_interface,
+	&control_profile_interface,
 	NULL,
 };
 

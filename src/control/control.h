@@ -12,6 +12,7 @@
 #include <systemd/sd-event.h>
 
 #include "model/accounting.h"
+#include "model/naming.h"
 #include "store/store.h"
 
 struct control;
@@ -35,6 +36,9 @@ struct control_ops {
 	int (*doctor)(void *userdata, pid_t pid, bool maps, struct json_object **ret);
 	/* Drains the collectors now, so that the answer holds what happened up to this moment. */
 	int (*flush)(void *userdata, void (*done)(void *cookie, int r), void *cookie);
+	/* Names what is in naming, and then calls done(). -errno: it will not. */
+	int (*symbolize)(void *userdata, struct naming *naming, void (*done)(void *cookie),
+			 void *cookie);
 	/* Losses of every room: what each answer ends with. */
 	void (*losses)(void *userdata, void (*fn)(void *cookie, const struct loss *loss),
 		       void *cookie);

@@ -4,6 +4,7 @@
 
 #include <systemd/sd-event.h>
 
+#include "base/disk-cache.h"
 #include "collect/collect.h"
 #include "collect/shared/bpf.h"
 #include "collect/shared/processes.h"
@@ -37,6 +38,7 @@ struct manager {
 
 	sd_event *event;
 	struct work *work;
+	struct disk_cache *cache; /* of the jobs of WORK_LANE_CHILD */
 	struct inventory *inventory;
 	struct store *store;
 	enum part_state store_said; /* in the log */

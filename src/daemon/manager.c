@@ -20,6 +20,9 @@
 #include "base/work.h"
 #include "collect/flows/options.h"
 #include "daemon/manager-internal.h"
+#include "enrich/symbolize.h"
+
+#define CACHE_BYTES_MAX (UINT64_C(256) << 20) /* of unwind tables and symbols */
 
 /* --- what control asks ----------------------------------------------------------------------- */
 
@@ -53,6 +56,14 @@ static int control_flush(void *userdata, void (*done)(void *cookie, int r), void
 	return pipeline_flush(m->pipeline, done, cookie);
 }
 
+static int control_symbolize(void *userdata, struct naming *naming, void (*done)(void *cookie),
+			     void *cookie)
+{
+	struct manager *m = userdata;
+
+	return symbolize(m->work, m->cache, naming, done, cookie);
+}
+
 static void control_losses_of(void *userdata, void (*fn)(void *cookie, const struct loss *loss),
 			      void *cookie)
 {
@@ -65,6 +76,7 @@ const struct control_ops manager_control_ops = {
 	.reload = control_reload,
 	.doctor = control_doctor,
 	.flush = control_flush,
+	.symbolize = control_symbolize,
 	.losses = control_losses_of,
 };
 
@@ -185,6 +197,16 @@ static int activated_socket(void)
 	return control;
 }
 
+/* Beside the history. Without a directory nothing is kept, and made again each time. */
+static int open_cache(struct manager *m)
+{
+	_cleanup_free_ char *path = NULL;
+
+	if (asprintf(&path, "%s/cache", m->arguments.state_dir) < 0)
+		return -ENOMEM;
+	return disk_cache_new(path, CACHE_BYTES_MAX, &m->cache);
+}
+
 static int start_fixed_parts(struct manager *m)
 {
 	const struct store_options *store = manager_options(m, &store_options_group);
@@ -198,6 +220,8 @@ static int start_fixed_parts(struct manager *m)
 	make_directory(m->arguments.state_dir, 0750);
 	make_directory(m->arguments.runtime_dir, 0750);
 	r = work_new(m->event, &m->work);
+	if (r >= 0)
+		r = open_cache(m);
 	if (r >= 0)
 		r = inventory_new(m->work, &host_roots_machine, &m->inventory);
 	if (r >= 0)
@@ -343,6 +367,7 @@ struct manager *manager_free(struct manager *m)
 	m->store = store_free(m->store);
 	m->pipeline = pipeline_free(m->pipeline);
 	m->work = work_free(m->work);
+	disk_cache_free(m->cache);
 	m->inventory = inventory_free(m->inventory);
 	sd_event_unref(m->event);
 	config_free(m->config);

@@ -79,6 +79,11 @@ static const struct option collector_keys[] = {
 	  .help = "run this collector" },
 	{ NULL },
 };
+static const struct option opt_in_keys[] = {
+	{ "enabled", OPTION_BOOL, offsetof(struct collector_options, enabled), .value = "false",
+	  .help = "run this collector" },
+	{ NULL },
+};
 
 static const struct option_group *const rooms[] = {
 	&scope_options, &hooks_options, &store_options_group, &log_options, &memory_options,
@@ -107,7 +112,7 @@ static int add_collector(struct option_registry *registry, const struct collect_
 	*group = (struct option_group){
 		.prefix = prefix,
 		.size = sizeof(struct collector_options),
-		.options = collector_keys,
+		.options = ops->opt_in ? opt_in_keys : collector_keys,
 	};
 	registry->n_collectors++;
 	registry->groups[(*n_groups)++] = group;

@@ -28,7 +28,9 @@ static int start_collector(struct manager *m, const struct collect_ops *ops)
 	const struct collect_env env = {
 		.event = m->event,
 		.work = m->work,
+		.cache = m->cache,
 		.inventory = m->inventory,
+		.roots = &host_roots_machine,
 		.bpf = m->bpf,
 		.sockets = m->sockets,
 		.scope = m->scope,

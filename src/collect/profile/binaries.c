@@ -10,19 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/child.h"
 #include "base/hashmap.h"
 #include "base/util.h"
 #include "base/work.h"
-#include "collect/shared/grace.h"
-
-/* libLLVM (130 MB of text) takes 40 MB and a second; the daemon's lanes do not wait for ever. */
-static const struct child_limits child_limits = {
-	.memory = UINT64_C(512) << 20,
-	.result = UINT64_C(128) << 20,
-	.cpu_s = 60,
-	.timeout_ns = 120 * NSEC_PER_SEC,
-};
+#include "binary/artefacts.h"
 
 struct code_key { /* struct code without what is no key */
 	uint8_t kind, id_size;
@@ -145,10 +136,11 @@ struct building {
 	struct binaries *binaries;
 	struct entry *entry;
 	int fd;
-	struct child_result result;
+	struct artefact artefact;
 	struct unwind_table view;
 	struct table *evict; /* to be taken out first */
 	struct table *added;
+	uint64_t kernel_bytes; /* afterwards */
 	int r;
 };
 
@@ -156,7 +148,8 @@ static void building_end(struct building *j, enum binary_state state)
 {
 	j->entry->busy = false;
 	set_state(j->binaries, j->entry, state);
-	free(j->result.data);
+	artefact_done(&j->artefact);
+	close_fd(j->fd);
 	free(j);
 }
 
@@ -170,6 +163,7 @@ static void add_run(void *arg)
 	if (j->evict)
 		tables_remove(b->tables, TAKE(j->evict));
 	j->r = tables_add(b->tables, &j->view, b->config.max_bytes, &j->added);
+	j->kernel_bytes = tables_bytes(b->tables);
 }
 
 static void add_post(struct building *j)
@@ -184,6 +178,7 @@ static void add_done(void *arg)
 	struct binaries *b = j->binaries;
 	struct entry *victim;
 
+	b->figures.kernel_bytes = j->kernel_bytes;
 	if (j->r == 0) {
 		j->entry->binary.table = j->added;
 		b->figures.table_bytes += j->added->bytes;
@@ -206,20 +201,44 @@ static void add_done(void *arg)
 static void build_run(void *arg)
 {
 	struct building *j = arg;
-	const struct child_input input = { .fds = &j->fd, .n_fds = 1 };
 
-	j->r = child_run("unwind", &input, &child_limits, &j->result);
-	j->fd = close_fd(j->fd);
-	if (j->r >= 0)
-		j->r = j->result.status == CHILD_OK
-			       ? unwind_table_open(j->result.data, j->result.size, &j->view)
-			       : -EBADMSG;
+	j->r = artefacts_unwind(j->binaries->config.cache, &j->entry->binary.code, j->fd,
+				&j->artefact, &j->view);
+}
+
+/* Names can wait, but not until somebody asks for them: the file may be gone by then. */
+struct naming_later {
+	struct disk_cache *cache;
+	struct code code;
+	int fd;
+};
+
+static void keep_run(void *arg)
+{
+	struct naming_later *n = arg;
+
+	artefacts_keep_symbols(n->cache, &n->code, n->fd);
+	close(n->fd);
+}
+
+static void keep_names(struct building *j)
+{
+	struct naming_later *n = malloc(sizeof(*n));
+
+	if (!n)
+		return;
+	*n = (struct naming_later){ j->binaries->config.cache, j->entry->binary.code, j->fd };
+	if (work_run(j->binaries->config.work, WORK_LANE_CHILD, keep_run, free, n) < 0)
+		free(n);
+	else
+		j->fd = -EBADF;
 }
 
 static void build_done(void *arg)
 {
 	struct building *j = arg;
 
+	keep_names(j);
 	if (j->r < 0) {
 		j->binaries->figures.refused++;
 		building_end(j, BINARY_BARE);

@@ -16,7 +16,7 @@
 #define BINARIES_MAX 16384 /* known at a time; a busy node has some thousand */
 
 struct binaries;
-struct grace;
+struct disk_cache;
 struct work;
 
 enum binary_state {
@@ -35,8 +35,8 @@ struct binary {
 
 struct binaries_config {
 	struct work *work;
+	struct disk_cache *cache; /* of the jobs of WORK_LANE_CHILD */
 	struct profile_bpf *skel; /* loaded; outlives the jobs */
-	const struct grace *grace;
 	uint64_t max_bytes; /* of rows in the kernel */
 	/* The state of a binary has changed. */
 	void (*changed)(void *userdata, const struct binary *binary);
@@ -60,7 +60,8 @@ const struct binary *binaries_at(const struct binaries *binaries, uint16_t numbe
 
 struct binaries_figures {
 	uint64_t known, ready, bare, building;
-	uint64_t table_bytes; /* in the kernel */
+	uint64_t table_bytes; /* of tables in the kernel */
+	uint64_t kernel_bytes; /* that the slabs with them take there */
 	uint64_t no_room; /* tables that found none */
 	uint64_t refused; /* files that could not be read as tables */
 	uint64_t left_out; /* binaries beyond BINARIES_MAX */

@@ -174,7 +174,8 @@ enum events_source events_source(const struct events *e)
 
 int events_set_frequency(struct events *e, unsigned frequency)
 {
-	uint64_t value = frequency; /* of an event with .freq, the "period" is its frequency */
+	/* The kernel has made a period of the clock's frequency (perf_swevent_init_hrtimer()). */
+	uint64_t value = e->source == EVENTS_CLOCK ? NSEC_PER_SEC / frequency : frequency;
 	int r = 0;
 
 	for (unsigned cpu = 0; cpu < e->n_cpus; cpu++)

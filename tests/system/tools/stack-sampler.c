@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "base/child.h"
+#include "base/disk-cache.h"
 #include "base/util.h"
 #include "base/work.h"
 #include "bpf/profile.skel.h"
@@ -167,6 +168,7 @@ static void print_totals(void)
 int main(int argc, char **argv)
 {
 	struct sd_event_source *drain = NULL, *end = NULL, *hangup = NULL, *wakeup = NULL;
+	struct disk_cache *cache;
 	struct events *events;
 	struct grace grace;
 	struct work *work;
@@ -180,6 +182,7 @@ int main(int argc, char **argv)
 	}
 	check("sd_event", sd_event_new(&event));
 	check("work", work_new(event, &work));
+	check("cache", disk_cache_new("/proc/none", 0, &cache)); /* all tables are built anew */
 	skel = profile_bpf__open();
 	bpf_map__set_max_entries(skel->maps.samples, RING_BYTES);
 	check("load", profile_bpf__load(skel));
@@ -187,7 +190,7 @@ int main(int argc, char **argv)
 	check("grace", grace_init(&grace, skel->maps.grace));
 	check("binaries", binaries_new(&(struct binaries_config){ .work = work,
 								  .skel = skel,
-								  .grace = &grace,
+								  .cache = cache,
 								  .max_bytes = TABLES_BYTES,
 								  .changed = on_binary },
 				       &binaries));
@@ -214,6 +217,7 @@ int main(int argc, char **argv)
 	spaces_free(spaces);
 	binaries_free(binaries);
 	work_free(work);
+	disk_cache_free(cache);
 	grace_done(&grace);
 	ring_buffer__free(ring);
 	profile_bpf__destroy(skel);
