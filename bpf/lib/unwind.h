@@ -230,6 +230,11 @@ static __always_inline int unwind_cfa(struct unwind_state *state)
 	case WIRE_CFA_PLT:
 		base = state->now.sp;
 		break;
+	case WIRE_CFA_FP_SWITCH:
+		if (!state->now.fp)
+			return WIRE_END_ROOT + 1;
+		base = state->now.fp;
+		break;
 	case WIRE_CFA_FP:
 	case WIRE_CFA_FP_DEREF:
 		base = state->now.fp;
@@ -276,7 +281,8 @@ static __always_inline int unwind_by_rule(struct unwind_state *state)
 	if (r)
 		return r;
 	/* A leaf function of AArch64 has no frame: the same stack pointer for the caller, once. */
-	if (state->cfa < state->now.sp || (state->cfa == state->now.sp && !state->lr_valid))
+	if (state->rule.cfa != WIRE_CFA_FP_SWITCH &&
+	    (state->cfa < state->now.sp || (state->cfa == state->now.sp && !state->lr_valid)))
 		return WIRE_END_STUCK + 1;
 	if (state->rule.ra == WIRE_SAVED_SAME) {
 		if (!state->lr_valid)

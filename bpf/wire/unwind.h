@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Unwind tables, as src/binary builds them from .eh_frame and as the unwinder in bpf/lib reads them.
+ * Unwind tables, as src/binary builds them from .eh_frame or Go's pclntab and as the unwinder in bpf/lib reads them.
  *
  * The text of a binary is cut into pages of 64 KiB by its ELF virtual addresses. A page is a run of
  * rows in the order of their addresses; a row is the lower half of the address where it begins and the
@@ -31,6 +31,9 @@ enum wire_cfa {
 	/* The frame that a signal handler returns to: all registers are in the kernel's ucontext at the
 	 * stack pointer. */
 	WIRE_CFA_SIGNAL,
+	/* As WIRE_CFA_FP, in code that changes stacks: the caller's frame may be anywhere, and a frame
+	 * pointer of 0 means that it was left behind for good, so that this is the root. */
+	WIRE_CFA_FP_SWITCH,
 };
 
 /* Where a register of the caller is. */

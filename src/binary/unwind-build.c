@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Rows of call frame information to an unwind table. Rows come in the order of their addresses, so one
+ * Rows of call frame information, and of Go, to an unwind table. Rows come in the order of their addresses, so one
  * is held back (pending) until the next shows whether it is a step of a run of pushes or pops, or
  * changes nothing. Where a page begins, the rule that holds there is written once more.
  */
@@ -13,6 +13,7 @@
 #include "base/util.h"
 #include "binary/array.h"
 #include "binary/start-code.h"
+#include "binary/unwind-go.h"
 
 #define PAGE_SIZE (UINT64_C(1) << WIRE_UNWIND_PAGE_BITS)
 
@@ -23,6 +24,8 @@ struct row {
 
 struct builder {
 	const struct elf_file *elf;
+	struct unwind_go go; /* the text of Go that is still to come */
+	struct wire_unwind_rule cfi; /* of the last row of CFI */
 	struct row told; /* the last one */
 	struct row pending; /* with its steps */
 	struct wire_unwind_rule now; /* behind them */
@@ -199,10 +202,39 @@ static int take_row(void *userdata, uint64_t address, const struct wire_unwind_r
 	return put_row(b, &row);
 }
 
+/* Go's rows, all at once, then what CFI says behind them, if its next row is farther away. */
+static int put_go(struct builder *b, uint64_t next)
+{
+	uint64_t end = b->go.end;
+	int r;
+
+	if (b->go.begin == b->go.end)
+		return 0;
+	r = unwind_go_walk(&b->go, take_row, b);
+	b->go.begin = b->go.end = 0;
+	return r == 0 && end < next ? take_row(b, end, &b->cfi) : r;
+}
+
+/* Go's table wins over CFI in its own text: the assembler's CFI knows nothing of changes of the stack. */
+static int take_cfi_row(void *userdata, uint64_t address, const struct wire_unwind_rule *rule)
+{
+	struct builder *b = userdata;
+	int r = 0;
+
+	if (address >= b->go.end)
+		r = put_go(b, address);
+	b->cfi = *rule;
+	if (r < 0 || (address >= b->go.begin && address < b->go.end))
+		return r;
+	return take_row(b, address, rule);
+}
+
 static int finish_rows(struct builder *b)
 {
-	int r = put_roots(b, UINT64_MAX);
+	int r = put_go(b, UINT64_MAX);
 
+	if (r == 0)
+		r = put_roots(b, UINT64_MAX);
 	if (r == 0 && b->pending.address % PAGE_SIZE != 0)
 		r = write_row(b, &b->pending);
 	return r;
@@ -238,7 +270,9 @@ static int build_rows(struct builder *b, struct cfi_counts *counts)
 	if (r == 0)
 		r = read_section(elf, ".debug_frame", &debug_frame, &input.debug_frame);
 	if (r == 0)
-		r = cfi_walk(&input, take_row, b, counts);
+		r = unwind_go_open(elf, &b->go);
+	if (r == 0)
+		r = cfi_walk(&input, take_cfi_row, b, counts);
 	if (r == 0)
 		r = finish_rows(b);
 	counts->unknown[CFI_UNKNOWN_RULES] = b->without_number;
@@ -318,6 +352,7 @@ int unwind_table_build(const struct elf_file *elf, void **ret, size_t *ret_size)
 		header = make_header(&b, &counts);
 		r = join(&b, &header, ret, ret_size);
 	}
+	unwind_go_done(&b.go);
 	hashmap_free(b.numbers);
 	array_done(&b.rules);
 	array_done(&b.pages);

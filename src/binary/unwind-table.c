@@ -25,7 +25,7 @@ static bool rule_is_good(uint16_t machine, const struct wire_unwind_rule *rule)
 {
 	bool x86_64 = machine == EM_X86_64;
 
-	if (rule->cfa > WIRE_CFA_SIGNAL || rule->fp > WIRE_SAVED_UNDEFINED ||
+	if (rule->cfa > WIRE_CFA_FP_SWITCH || rule->fp > WIRE_SAVED_UNDEFINED ||
 	    rule->ra > WIRE_SAVED_UNDEFINED || rule->unused != 0 ||
 	    rule->cfa_offset > CFI_OFFSET_MAX || rule->cfa_offset < -CFI_OFFSET_MAX)
 		return false;

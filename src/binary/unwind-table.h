@@ -22,7 +22,7 @@
 #include "bpf/wire/unwind.h"
 
 #define UNWIND_MAGIC "ebpfunw"
-#define UNWIND_VERSION 1 /* of the form and of what the rules mean: what is older is built anew */
+#define UNWIND_VERSION 2 /* of the form and of what the rules mean: what is older is built anew */
 
 #define UNWIND_RULES_MAX 65535 /* of a table; libLLVM has 2,200 */
 #define UNWIND_PAGES_MAX 65536 /* 4 GiB of text; the medium code model ends at 2 */
@@ -59,8 +59,9 @@ struct unwind_table {
 };
 
 /*
- * The table of a file's .eh_frame and .debug_frame. A file without them has a table, too: of its start
- * code (binary/start-code.h), or empty. Memory: the sections, 16 bytes per FDE, and the table. For the sandboxed child.
+ * The table of a file's .eh_frame and .debug_frame, and of Go's functions. A file without them has a
+ * table, too: of its start code (binary/start-code.h), or empty. Memory: the sections, 16 bytes per
+ * FDE, and the table. For the sandboxed child.
  * *ret is one piece of *ret_size bytes, to be freed. Errors: those of elf_file_read(), -ENOMEM, -E2BIG
  * beyond one of the limits above.
  */
