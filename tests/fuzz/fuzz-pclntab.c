@@ -10,6 +10,21 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* A run is two bytes at least, and none is empty. */
+static void read_depths(const struct go_pclntab *table, size_t i, size_t size)
+{
+	struct go_depths run;
+	size_t runs = 0;
+
+	if (!go_pclntab_depths(table, i, &run))
+		return;
+	for (uint64_t end = 0; go_depths_next(&run); end = run.end) {
+		assert(run.begin == end && run.end > end);
+		runs++;
+	}
+	assert(2 * runs <= size);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct go_pclntab table;
@@ -25,6 +40,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 		go_pclntab_start(&table, i);
 		go_pclntab_end(&table, i);
+		go_pclntab_flags(&table, i);
+		if (i < 16) /* each function may have all of the table as its depths */
+			read_depths(&table, i, size);
 		assert(!name || strlen(name) <= size);
 	}
 	free(copy);

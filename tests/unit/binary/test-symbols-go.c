@@ -16,7 +16,7 @@
 #include "base/util.h"
 #include "binary/go-pclntab.h"
 #include "binary/symbols-go.h"
-#include "tests/unit/binary/nm.h"
+#include "tests/unit/binary/go.h"
 #include "tests/unit/host/tree.h"
 
 #define TEXT 0x401000
@@ -27,16 +27,23 @@ static const struct layout {
 	uint32_t magic;
 	bool relative;
 	uint64_t text; /* that the header says */
+	size_t flags; /* in a struct _func, behind the entry */
 } layouts[] = {
-	{ 0xfffffffa, false, 0 }, /* 1.16 */
-	{ 0xfffffff0, true, TEXT }, /* 1.18 */
-	{ 0xfffffff1, true, TEXT }, /* 1.20 */
-	{ 0xfffffff1, true, 0 }, /* 1.26 */
+	{ 0xfffffffa, false, 0, 33 }, /* 1.16 */
+	{ 0xfffffff0, true, TEXT, 33 }, /* 1.18 */
+	{ 0xfffffff1, true, TEXT, 37 }, /* 1.20 */
+	{ 0xfffffff1, true, 0, 37 }, /* 1.26 */
 };
 
 static const char names[] = "go:buildid\0main.main\0main.(*box[...]).get";
 static const uint64_t starts[] = { 0, 0x40, 0x100, 0x180 }; /* and the end */
 static const uint32_t name_offsets[] = { 0, 11, 21 };
+#define FUNC_BYTES 40 /* of a struct _func, behind the entry */
+
+/* Depth 0 for a byte, 8 for 300, 0 for 2; the first byte is that of functions without depths. */
+static const uint8_t depths[] = { 0, 2, 1, 16, 0xac, 2, 15, 2, 0 };
+static const uint32_t depth_offsets[] = { 0, 1, 1 };
+static const uint8_t flags[] = { 1, 0, 2 };
 
 struct bytes {
 	uint8_t data[1024];
@@ -49,10 +56,17 @@ static void put(struct bytes *b, uint64_t n, size_t size)
 	b->n += size;
 }
 
+static void put_bytes(struct bytes *b, const void *bytes, size_t size)
+{
+	memcpy(b->data + b->n, bytes, size);
+	b->n += size;
+}
+
 static struct bytes make_table(const struct layout *l)
 {
 	size_t field = l->relative ? 4 : 8, header = l->relative ? 72 : 64;
-	size_t functions = header + sizeof(names), functab = 7 * field;
+	size_t pcs = header + sizeof(names), functions = pcs + sizeof(depths);
+	size_t functab = 7 * field;
 	uint64_t base = l->relative ? 0 : TEXT;
 	struct bytes b = { .n = 0 };
 
@@ -62,22 +76,46 @@ static struct bytes make_table(const struct layout *l)
 	put(&b, 0, 8);
 	if (l->relative)
 		put(&b, l->text, 8);
-	put(&b, header, 8);
 	for (unsigned i = 0; i < 3; i++)
 		put(&b, header, 8);
+	put(&b, pcs, 8);
 	put(&b, functions, 8);
-	memcpy(b.data + b.n, names, sizeof(names));
-	b.n += sizeof(names);
+	put_bytes(&b, names, sizeof(names));
+	put_bytes(&b, depths, sizeof(depths));
 	for (unsigned i = 0; i < 3; i++) {
 		put(&b, base + starts[i], field);
-		put(&b, functab + i * (field + 4), field);
+		put(&b, functab + i * (field + FUNC_BYTES), field);
 	}
 	put(&b, base + starts[3], field);
 	for (unsigned i = 0; i < 3; i++) {
+		uint8_t func[FUNC_BYTES] = { 0 };
+
 		put(&b, base + starts[i], field);
-		put(&b, name_offsets[i], 4);
+		memcpy(func, &name_offsets[i], 4);
+		memcpy(func + 12, &depth_offsets[i], 4);
+		func[l->flags] = flags[i];
+		put_bytes(&b, func, sizeof(func));
 	}
 	return b;
+}
+
+static void check_depths(const struct go_pclntab *table, size_t i)
+{
+	static const struct {
+		uint64_t begin, end;
+		int depth;
+	} expected[] = { { 0, 1, 0 }, { 1, 301, 8 }, { 301, 303, 0 } };
+	struct go_depths run;
+
+	assert_int_equal(go_pclntab_flags(table, i), flags[i]);
+	assert_int_equal(go_pclntab_depths(table, i, &run), depth_offsets[i] > 0);
+	for (size_t n = 0; n < ARRAY_SIZE(expected) && depth_offsets[i] > 0; n++) {
+		assert_true(go_depths_next(&run));
+		assert_int_equal(run.begin, expected[n].begin);
+		assert_int_equal(run.end, expected[n].end);
+		assert_int_equal(run.depth, expected[n].depth);
+	}
+	assert_true(depth_offsets[i] == 0 || !go_depths_next(&run));
 }
 
 static void test_layouts(void **state)
@@ -95,6 +133,7 @@ static void test_layouts(void **state)
 			assert_int_equal(go_pclntab_start(&table, i), base + starts[i]);
 			assert_int_equal(go_pclntab_end(&table, i), base + starts[i + 1]);
 			assert_string_equal(go_pclntab_name(&table, i), names + name_offsets[i]);
+			check_depths(&table, i);
 		}
 	}
 }
@@ -121,7 +160,12 @@ static void test_damaged(void **state)
 			else
 				for (size_t f = 0; f < table.n; f++) {
 					const char *name = go_pclntab_name(&table, f);
+					struct go_depths run;
 
+					if (go_pclntab_depths(&table, f, &run))
+						while (go_depths_next(&run))
+							assert_true(run.begin < run.end);
+					(void)go_pclntab_flags(&table, f);
 					(void)go_pclntab_end(&table, f);
 					nameless += !name;
 					assert_true(!name || strlen(name) <= size);
@@ -150,22 +194,6 @@ static const char program[] = "package main\n"
 			      "	b := &box[int]{f(2)}\n"
 			      "	println(b.get())\n"
 			      "}\n";
-
-static bool have_go(void)
-{
-	return system("go version >/dev/null 2>&1") == 0;
-}
-
-static void go_build(const char *dir, const char *options, const char *out)
-{
-	char command[1024];
-
-	snprintf(command, sizeof(command),
-		 "cd %s && HOME=${HOME:-%s} GOFLAGS= GO111MODULE=off GOTOOLCHAIN=local "
-		 "go build %s -o %s main.go",
-		 dir, dir, options, out);
-	must_run(command);
-}
 
 static int read_go(const char *path, struct symbol_table **ret)
 {
@@ -229,16 +257,14 @@ static void test_programs(void **state)
 	_cleanup_free_ char *whole = tree_path(*state, "whole"), *bare = tree_path(*state, "bare");
 	char command[1024];
 
-	if (!have_go()) {
-		print_message("no go on the path\n");
+	if (!have_go())
 		skip();
-	}
 	tree_write(*state, "main.go", program);
 	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
 		_cleanup_symbol_table_ struct symbol_table *before = NULL, *after = NULL;
 		struct nm nm;
 
-		go_build(*state, options[i], "whole");
+		go_build(*state, "", options[i], "whole");
 		snprintf(command, sizeof(command), "strip -s -o %s %s", bare, whole);
 		must_run(command);
 		assert_int_equal(read_go(whole, &before), 0);
@@ -267,12 +293,10 @@ static void test_hidden(void **state)
 	char command[1024];
 	int r;
 
-	if (!have_go()) {
-		print_message("no go on the path\n");
+	if (!have_go())
 		skip();
-	}
 	tree_write(*state, "main.go", program);
-	go_build(*state, "-ldflags='-s -w'", "p");
+	go_build(*state, "", "-ldflags='-s -w'", "p");
 	assert_int_equal(read_go(p, &stripped), 0);
 	assert_true(has_name(stripped, "main.twice") && has_name(stripped, "runtime.goexit"));
 
