@@ -13,6 +13,9 @@
 
 #define PF_KTHREAD 0x00200000 /* include/linux/sched.h */
 
+/* Also lets perf write the sample to its own buffer: for the test that unwinds the same one twice. */
+const volatile __u8 profile_keeps_sample = 0;
+
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 256 * 1024); /* user space sets it by the number of CPUs */
@@ -141,7 +144,7 @@ int profile_sample(struct bpf_perf_event_data *ctx)
 		count(WIRE_PROFILE_LOST);
 	else
 		count(WIRE_PROFILE_DELIVERED);
-	return 0;
+	return profile_keeps_sample;
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

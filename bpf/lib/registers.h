@@ -92,6 +92,13 @@ static __always_inline void registers_load(struct registers *r, __u64 dwarf[REGI
 	dwarf[15] = s->r15;
 }
 
+/* A function may overwrite it and need not restore it. One that keeps its CFA there all the same calls only
+ * what leaves it alone, so the callee has it still: libcrypto's aesni_gcm_encrypt does so with RAX. */
+static __always_inline int register_is_scratch(__u32 dwarf)
+{
+	return dwarf < REGISTERS_DWARF && 0xf37 >> dwarf & 1;
+}
+
 static __always_inline __u64 registers_strip(__u64 address)
 {
 	return address;
@@ -175,6 +182,12 @@ static __always_inline void registers_load(struct registers *r, __u64 dwarf[REGI
 	for (int i = 0; i < 31; i++)
 		dwarf[i] = s->x[i];
 	dwarf[31] = s->sp;
+}
+
+/* A function may overwrite it and need not restore it. */
+static __always_inline int register_is_scratch(__u32 dwarf)
+{
+	return dwarf < REGISTERS_DWARF && 0x7ffff >> dwarf & 1;
 }
 
 /* A return address may be signed in the bits above the 48 (52 with LVA) of a user address. */

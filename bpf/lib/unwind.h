@@ -79,6 +79,7 @@ struct unwind_state {
 	__u32 row; /* found: its address's lower half */
 	__u8 is_return; /* ip is where a call returns to, so the call is before it */
 	__u8 innermost; /* innermost_registers are this frame's */
+	__u8 second; /* or its callee's */
 	__u8 lr_valid; /* now.lr is this frame's return address */
 };
 
@@ -240,7 +241,8 @@ static __always_inline int unwind_cfa(struct unwind_state *state)
 		base = state->now.fp;
 		break;
 	case WIRE_CFA_REGISTER:
-		if (!state->innermost)
+		if (!state->innermost &&
+		    !(state->second && register_is_scratch(rule->deref_offset)))
 			return WIRE_END_NO_RULE + 1;
 		base = state->innermost_registers[rule->deref_offset & (REGISTERS_DWARF - 1)];
 		break;
@@ -362,6 +364,7 @@ __noinline int unwind_step(__u32 n)
 		return WIRE_END_NO_RULE + 1;
 	state = &scratch->state;
 	state->innermost = n == 0;
+	state->second = n == 1;
 	if (!state->now.ip)
 		return WIRE_END_ROOT + 1;
 	state->pc = state->now.ip - state->is_return;

@@ -26,7 +26,8 @@ enum wire_cfa {
 	/* x86-64 .plt: stack pointer + cfa_offset, and 8 more from byte deref_offset of each 16 byte entry
 	 * on (the number depends on the linker and on IBT, so it is taken from the expression). */
 	WIRE_CFA_PLT,
-	/* Register (DWARF number in deref_offset) + cfa_offset: of use in the innermost frame only. */
+	/* Register (DWARF number in deref_offset) + cfa_offset: of use in the innermost frame only, and in
+	 * the one above it if it is a register that calls need not preserve. */
 	WIRE_CFA_REGISTER,
 	/* The frame that a signal handler returns to: all registers are in the kernel's ucontext at the
 	 * stack pointer. */

@@ -30,8 +30,9 @@ class Sampler:
     """Samples a cgroup, for some seconds at most; to be used in a with statement around what is
     sampled."""
 
-    def __init__(self, cgroup, seconds, frequency=199):
-        argv = [SAMPLER, str(frequency), str(seconds), "cgroup", harness.cgroup_mount() + cgroup]
+    def __init__(self, cgroup, seconds, frequency=199, *options):
+        argv = [SAMPLER, str(frequency), str(seconds), "cgroup", harness.cgroup_mount() + cgroup,
+                *options]
         self.out = tempfile.TemporaryFile("w+")  # a pipe that nobody reads would stop it
         self.process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=self.out,
                                         stderr=subprocess.PIPE, text=True)
@@ -46,7 +47,8 @@ class Sampler:
         with self.out:
             self.out.seek(0)
             *lines, total = self.out.read().splitlines()
-        self.samples = [Sample(line) for line in lines]
+        self.oracle = [line for line in lines if line.startswith("oracle")]
+        self.samples = [Sample(line) for line in lines if not line.startswith("oracle")]
         words = total.split()[1:]
         self.total = {key: int(value) for key, value in zip(words[::2], words[1::2])}
 

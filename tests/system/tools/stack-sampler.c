@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * stack-sampler FREQUENCY SECONDS {pid PID | cgroup PATH}
+ * stack-sampler FREQUENCY SECONDS {pid PID | cgroup PATH} [oracle]
  *
  * The profiler's kernel side and its tables, without the daemon: prints each sample as it came, so that
  * a test can hold it against what it knows. A line per sample, then one that begins with "total":
  *
  *   TIME TGID TID END KERNEL-FRAMES FLAGS FRAME...    FRAME: FILE+ADDRESS, ?+ADDRESS or k+ADDRESS
  *
+ * With "oracle", the registers and the stack of the same event go to libdw, too: oracle.h.
  * Ends after SECONDS, or when whoever reads closes its standard input.
  */
 #include <bpf/bpf.h>
@@ -29,6 +30,7 @@
 #include "collect/profile/events.h"
 #include "collect/profile/spaces.h"
 #include "collect/shared/grace.h"
+#include "oracle.h"
 
 #define TABLES_BYTES (UINT64_C(64) << 20)
 #define DRAIN_USEC 20000
@@ -38,6 +40,7 @@ static struct profile_bpf *skel;
 static struct binaries *binaries;
 static struct spaces *spaces;
 static struct ring_buffer *ring;
+static struct oracle *oracle; /* NULL: not asked for */
 static uint64_t ends[WIRE_ENDS], n_samples;
 
 static void on_binary(void *userdata, const struct binary *binary)
@@ -80,6 +83,7 @@ static int on_drain(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	(void)userdata;
 	ring_buffer__consume(ring);
+	oracle_drain(oracle);
 	sd_event_source_set_time(source, usec + DRAIN_USEC);
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
@@ -169,15 +173,16 @@ int main(int argc, char **argv)
 {
 	struct sd_event_source *drain = NULL, *end = NULL, *hangup = NULL, *wakeup = NULL;
 	struct disk_cache *cache;
-	struct events *events;
+	struct events *events = NULL;
 	struct grace grace;
 	struct work *work;
 	sd_event *event;
 
 	if (child_is_asked_for(argc, argv))
 		return child_main(argv, child_registry);
-	if (argc != 5) {
-		fprintf(stderr, "usage: stack-sampler FREQUENCY SECONDS {pid PID | cgroup PATH}\n");
+	if (argc < 5) {
+		fprintf(stderr, "usage: stack-sampler FREQUENCY SECONDS {pid PID | cgroup PATH} "
+				"[oracle]\n");
 		return 2;
 	}
 	check("sd_event", sd_event_new(&event));
@@ -185,6 +190,7 @@ int main(int argc, char **argv)
 	check("cache", disk_cache_new("/proc/none", 0, &cache)); /* all tables are built anew */
 	skel = profile_bpf__open();
 	bpf_map__set_max_entries(skel->maps.samples, RING_BYTES);
+	skel->rodata->profile_keeps_sample = argc > 5;
 	check("load", profile_bpf__load(skel));
 	set_scope(argv[3], argv[4]);
 	check("grace", grace_init(&grace, skel->maps.grace));
@@ -201,7 +207,12 @@ int main(int argc, char **argv)
 							    .roots = &host_roots_machine },
 				   &spaces));
 	ring = ring_buffer__new(bpf_map__fd(skel->maps.samples), on_sample, NULL, NULL);
-	check("events", events_new(skel->progs.profile_sample, (unsigned)atoi(argv[1]), &events));
+	if (argc > 5)
+		check("oracle",
+		      oracle_new(skel->progs.profile_sample, (unsigned)atoi(argv[1]), &oracle));
+	else
+		check("events",
+		      events_new(skel->progs.profile_sample, (unsigned)atoi(argv[1]), &events));
 	sd_event_add_time_relative(event, &drain, CLOCK_MONOTONIC, 0, 1000, on_drain, NULL);
 	sd_event_add_time_relative(event, &end, CLOCK_MONOTONIC, atof(argv[2]) * 1e6, 1000, on_end,
 				   NULL);
@@ -212,6 +223,8 @@ int main(int argc, char **argv)
 
 	events_free(events);
 	ring_buffer__consume(ring);
+	oracle_drain(oracle);
+	oracle_free(oracle);
 	work_drain(work);
 	print_totals();
 	spaces_free(spaces);
