@@ -15,8 +15,9 @@
  * frame pointer while they are on the other one: systemstack, asmcgocall, cgocallback, time.now; so
  * stacks go on from the system stack to the goroutine that asked for it, and through C. mcall and
  * morestack set it to 0 since Go 1.21, as the goroutine may go on elsewhere: roots. (The runtime's own
- * traceback finds the goroutine in morestack, by ways that rules cannot say.) Of those without a frame
- * nothing is known.
+ * traceback finds the goroutine in morestack, by ways that rules cannot say.) Before, systemstack and
+ * asmcgocall had no frame on x86-64: the frame pointer is their caller's, and that one frame is left
+ * out; and mcall left the frame pointer as it was. Of others without a frame nothing is known.
  */
 #include "binary/unwind-go.h"
 
@@ -29,6 +30,12 @@
 #define SET_FRAME_POINTER 3 /* bytes of mov %rsp,%rbp, behind push %rbp; since Go 1.21 */
 
 static const struct wire_unwind_rule unknown,
+	caller_switches = { .cfa = WIRE_CFA_FP_SWITCH,
+			    .cfa_offset = 2 * WORD,
+			    .ra = WIRE_SAVED_CFA,
+			    .ra_offset = -WORD,
+			    .fp = WIRE_SAVED_CFA,
+			    .fp_offset = -2 * WORD },
 	root = { .cfa = WIRE_CFA_SP, .ra = WIRE_SAVED_UNDEFINED },
 	signal_frame = { .cfa = WIRE_CFA_SIGNAL };
 
@@ -97,6 +104,18 @@ static bool is_sigreturn(const char *name)
 	return streq(name, "runtime.sigreturn__sigaction") || streq(name, "runtime.sigreturn");
 }
 
+/* Of a function that changes stacks without a frame of its own, as these did before Go 1.21. */
+static const struct wire_unwind_rule *rule_without_frame(const struct walk *w, size_t i)
+{
+	const char *name = go_pclntab_name(&w->go->program.table, i) ?: "";
+
+	if (w->go->elf->machine != EM_X86_64)
+		return &unknown;
+	if (streq(name, "runtime.systemstack") || streq(name, "runtime.asmcgocall"))
+		return &caller_switches;
+	return streq(name, "runtime.mcall") ? &root : &unknown;
+}
+
 static bool has_frame(struct go_depths depths)
 {
 	bool found = false;
@@ -140,7 +159,7 @@ static int tell_depths(struct walk *w, size_t i, uint64_t start, uint64_t end)
 		return tell(w, start, &unknown);
 	switches = go_pclntab_flags(table, i) & GO_SP_WRITE;
 	if (switches && !has_frame(depths))
-		return tell(w, start, &unknown);
+		return tell(w, start, rule_without_frame(w, i));
 	while (r == 0 && go_depths_next(&depths) && depths.begin < end - start)
 		r = tell_run(w, start, &depths, switches);
 	return r;
