@@ -124,6 +124,12 @@ static void test_exact_at_every_age(void **state)
 	assert_true(a.threads > 0);
 	ask(&bed, (struct store_query){ .range = { since, since + 600 * NSEC_PER_SEC } }, &a);
 	assert_sample_sums_equal(&a.sums, &half);
+	since -= since % (60 * NSEC_PER_SEC);
+	ask(&bed,
+	    (struct store_query){
+		    .range = { since + 120 * NSEC_PER_SEC, since + 180 * NSEC_PER_SEC } },
+	    &a);
+	assert_int_equal(a.samples - a.others, 50);
 	ask(&bed, (struct store_query){ .range = { bed.now - 60 * NSEC_PER_SEC } }, &a);
 	assert_true(a.summary.exact);
 	assert_int_equal(a.others, 0);
