@@ -6,6 +6,7 @@
 #include "store/merge.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "model/filter.h"
 #include "store/stack-segment.h"
@@ -49,7 +50,7 @@ int merge_thin(struct merge *m, size_t n)
 
 static int add(struct merge *m, const struct record *record)
 {
-	return m->stacks ? stacks_add(m->stacks, record) : table_add(m->table, record);
+	return m->stacks ? stacks_add(m->stacks, record, m->path) : table_add(m->table, record);
 }
 
 static int add_other(struct merge *m, const struct record *record)
@@ -68,6 +69,8 @@ static int add_thinning(struct merge *m, const struct record *record)
 		r = merge_thin(m, (merge_rows(m) - others(m)) / 2);
 		if (r < 0)
 			return r;
+		if (m->path)
+			memset(m->path->known, 0, m->path->n_known * sizeof(*m->path->known));
 		r = add(m, record);
 	}
 	return r == -ENOSPC ? add_other(m, record) : r;
@@ -111,9 +114,18 @@ static void on_record(void *userdata, const struct record *record)
 		m->r = add_thinning(m, record);
 }
 
+static void on_sample(void *userdata, const struct record *record, const struct stack_path *path)
+{
+	struct merge *m = userdata;
+
+	m->path = path;
+	on_record(m, record);
+	m->path = NULL;
+}
+
 int merge_segment(struct merge *m, const struct segment *segment)
 {
-	int r = m->stacks ? stack_segment_decode(segment->data, segment->size, on_record, m)
+	int r = m->stacks ? stack_segment_decode(segment->data, segment->size, on_sample, m)
 			  : segment_decode(segment->data, segment->size, on_record, m);
 
 	return m->r < 0 ? m->r : r;

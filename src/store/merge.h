@@ -22,6 +22,7 @@ struct merge {
 	enum segment_kind kind;
 	struct table *table; /* of flows */
 	struct stacks *stacks; /* of samples */
+	const struct stack_path *path; /* of the sample that is being added */
 	unsigned kinds; /* set of 1 << enum record_kind: the others are skipped */
 	const struct filter *filter; /* of flows and samples; NULL: all */
 	bool exact; /* no "other" row was met or made */

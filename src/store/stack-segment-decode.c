@@ -24,9 +24,11 @@ struct stack_decoder {
 	struct code *codes; /* [0] is none */
 	struct decoded_node *nodes; /* [0] is behind the root */
 	size_t n_codes, n_nodes; /* without these */
-	struct frame *frames; /* of the record */
+	struct frame frames[SAMPLE_FRAMES_MAX]; /* of the record */
+	uint32_t frame_nodes[SAMPLE_FRAMES_MAX];
+	struct stack_path path;
 	struct record record;
-	void (*fn)(void *userdata, const struct record *record);
+	void (*fn)(void *userdata, const struct record *record, const struct stack_path *path);
 	void *userdata;
 };
 
@@ -80,7 +82,10 @@ static int decode_nodes(struct stack_decoder *d)
 		return -ENOMEM;
 	for (size_t i = 1; i <= d->n_nodes && !d->in.failed; i++)
 		decode_node(d, i, last);
-	return 0;
+	d->path.nodes = d->frame_nodes;
+	d->path.n_known = d->n_nodes + 1;
+	d->path.known = calloc(d->path.n_known, sizeof(*d->path.known));
+	return d->path.known ? 0 : -ENOMEM;
 }
 
 /* Whose the record is. */
@@ -119,6 +124,7 @@ static void decode_stack(struct stack_decoder *d, struct sample *s)
 	s->n = 0;
 	for (size_t i = read_index(&d->in, d->n_nodes + 1); i > 0; i = node->caller) {
 		node = &d->nodes[i];
+		d->frame_nodes[s->n] = (uint32_t)i;
 		d->frames[s->n++] = (struct frame){ &d->codes[node->code], node->address };
 	}
 	if (s->n_kernel > MIN(s->n, (uint32_t)STACKS_KERNEL_FRAMES_MAX))
@@ -166,7 +172,7 @@ static void decode_records(struct stack_decoder *d, enum record_kind kind, size_
 	for (uint64_t i = 0; i < n && !d->in.failed; i++) {
 		one(d);
 		if (!d->in.failed)
-			d->fn(d->userdata, &d->record);
+			d->fn(d->userdata, &d->record, kind == RECORD_SAMPLE ? &d->path : NULL);
 	}
 }
 
@@ -191,22 +197,22 @@ static int decode_all(struct stack_decoder *d)
 }
 
 int stack_segment_decode(const void *data, size_t size,
-			 void (*fn)(void *userdata, const struct record *record), void *userdata)
+			 void (*fn)(void *userdata, const struct record *record,
+				    const struct stack_path *path),
+			 void *userdata)
 {
-	const unsigned char *bytes = data;
-	struct stack_decoder d = {
-		.in = { .p = bytes, .end = bytes + size },
-		.frames = calloc(SAMPLE_FRAMES_MAX, sizeof(*d.frames)),
-		.fn = fn,
-		.userdata = userdata,
-	};
-	int r = -ENOMEM;
+	_cleanup_free_ struct stack_decoder *d = calloc(1, sizeof(*d));
+	int r;
 
-	if (d.frames)
-		r = decode_all(&d);
-	dictionary_done(&d.names);
-	free(d.codes);
-	free(d.nodes);
-	free(d.frames);
+	if (!d)
+		return -ENOMEM;
+	d->in = (struct byte_reader){ .p = data, .end = (const unsigned char *)data + size };
+	d->fn = fn;
+	d->userdata = userdata;
+	r = decode_all(d);
+	dictionary_done(&d->names);
+	free(d->codes);
+	free(d->nodes);
+	free(d->path.known);
 	return r;
 }

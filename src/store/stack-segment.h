@@ -19,12 +19,16 @@
 
 #include "model/record.h"
 
+struct stack_path;
 struct stacks;
 
 #define STACK_SEGMENT_VERSION 1
 
 /* As segment_encode(). */
 int stack_segment_encode(const struct stacks *stacks, void **ret_data, size_t *ret_size);
-/* As segment_decode(). A record's frames and their codes live during the call only. */
+/* As segment_decode(). A record's frames and their codes live during the call only; path is for
+ * stacks_add(), NULL of what has no stack. */
 int stack_segment_decode(const void *data, size_t size,
-			 void (*fn)(void *userdata, const struct record *record), void *userdata);
+			 void (*fn)(void *userdata, const struct record *record,
+				    const struct stack_path *path),
+			 void *userdata);

@@ -100,12 +100,12 @@ static int copy_thinned(const struct stacks *s, struct ranked_row *ranking, size
 		stacks_record(s, ranked->key, ranked->row, &record);
 		r = -ENOSPC;
 		if (record.sample.other || kept++ < keep)
-			r = stacks_add(to, &record);
+			r = stacks_add(to, &record, NULL);
 		if (r == -ENOSPC)
 			r = stacks_add_other(to, &record);
 	}
 	while (r >= 0 && stacks_next_loss(s, &position, &record)) {
-		r = stacks_add(to, &record);
+		r = stacks_add(to, &record, NULL);
 		if (r == -ENOSPC)
 			r = stacks_add_other(to, &record);
 	}

@@ -145,8 +145,20 @@ void stacks_set_max_bytes(struct stacks *s, size_t max_bytes)
 	s->max_bytes = max_bytes;
 }
 
+/* How many of the frames, the innermost ones, are below those whose node is known; and that node. */
+static uint32_t frames_below(const struct stack_path *path, uint32_t n, uint32_t *ret_node)
+{
+	for (uint32_t i = 0; path && i < n; i++) {
+		*ret_node = path->known[path->nodes[i]];
+		if (*ret_node)
+			return i;
+	}
+	return n;
+}
+
 /* Entered from its root, so that callers come first. */
-static int stack_number(struct stacks *s, const struct sample *sample, bool add, uint32_t *ret)
+static int stack_number(struct stacks *s, const struct sample *sample,
+			const struct stack_path *path, bool add, uint32_t *ret)
 {
 	const struct code *code = NULL;
 	const struct frame *frame;
@@ -154,7 +166,7 @@ static int stack_number(struct stacks *s, const struct sample *sample, bool add,
 	uint32_t number = 0;
 	int r = 0;
 
-	for (uint32_t i = sample->n; i > 0 && r >= 0; i--) {
+	for (uint32_t i = frames_below(path, sample->n, &number); i > 0; i--) {
 		frame = &sample->frames[i - 1];
 		if (frame->code != code)
 			r = code_number(s, frame->code, add, &node.code);
@@ -163,15 +175,18 @@ static int stack_number(struct stacks *s, const struct sample *sample, bool add,
 		node.caller = number;
 		if (r >= 0)
 			r = pool_number(s->nodes, &node, add, &number);
+		if (r < 0)
+			return r;
+		if (path)
+			path->known[path->nodes[i - 1]] = number;
 	}
-	if (r >= 0)
-		*ret = number;
-	return r;
+	*ret = number;
+	return 0;
 }
 
 /* The key of a sample. Without add only what is known is found: -ENOENT means a new row. */
-static int sample_key(struct stacks *s, const struct sample *sample, bool add,
-		      struct stacks_key *ret)
+static int sample_key(struct stacks *s, const struct sample *sample, const struct stack_path *path,
+		      bool add, struct stacks_key *ret)
 {
 	struct stacks_key key = {
 		.tid = s->folded ? 0 : (uint32_t)sample->tid,
@@ -182,7 +197,7 @@ static int sample_key(struct stacks *s, const struct sample *sample, bool add,
 	};
 	int r;
 
-	r = stack_number(s, sample, add, &key.stack);
+	r = stack_number(s, sample, path, add, &key.stack);
 	if (r >= 0)
 		r = actors_number(&s->who, &sample->process, &sample->workload, add, &key.actor);
 	if (r >= 0)
@@ -205,7 +220,7 @@ static int add_sum(struct stacks *s, const struct stacks_key *key, const struct 
 	return 0;
 }
 
-static int add_sample(struct stacks *s, const struct sample *sample)
+static int add_sample(struct stacks *s, const struct sample *sample, const struct stack_path *path)
 {
 	bool room = stacks_rows(s) - s->n_others < STACKS_ROWS_MAX - 3 * STACKS_OTHERS_MAX &&
 		    stacks_bytes(s) + sample->n * sizeof(struct stack_node) < s->max_bytes / 2;
@@ -215,7 +230,7 @@ static int add_sample(struct stacks *s, const struct sample *sample)
 	if (sample->n > SAMPLE_FRAMES_MAX || sample->n_kernel > sample->n ||
 	    sample->n_kernel > STACKS_KERNEL_FRAMES_MAX)
 		return -EINVAL;
-	r = sample_key(s, sample, room, &key);
+	r = sample_key(s, sample, path, room, &key);
 	if (r == -ENOENT || (r >= 0 && !room && !hashmap_get(s->rows, &key)))
 		return -ENOSPC;
 	return r < 0 ? r : add_sum(s, &key, sample);
@@ -288,12 +303,12 @@ static int add_loss(struct stacks *s, const struct sample_loss *loss, bool other
 	return 0;
 }
 
-int stacks_add(struct stacks *s, const struct record *record)
+int stacks_add(struct stacks *s, const struct record *record, const struct stack_path *path)
 {
 	switch (record->kind) {
 	case RECORD_SAMPLE:
 		return record->sample.other ? add_other_sample(s, &record->sample)
-					    : add_sample(s, &record->sample);
+					    : add_sample(s, &record->sample, path);
 	case RECORD_SAMPLE_LOSS:
 		return add_loss(s, &record->loss, false);
 	default:

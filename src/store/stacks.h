@@ -79,9 +79,17 @@ bool stacks_is_empty(const struct stacks *stacks);
 size_t stacks_bytes(const struct stacks *stacks); /* of memory: at most max_bytes, see stacks.c */
 void stacks_set_max_bytes(struct stacks *stacks, size_t max_bytes); /* what is over it stays */
 
-/* Adds a record. -ENOSPC: it is new and there is no room; -ENOMEM; -EINVAL: a kind that is not kept
+/* How the reader of a segment numbers the nodes of a sample's stack, and which numbers they have here:
+ * saves looking the callers up that many of its stacks have in common. */
+struct stack_path {
+	const uint32_t *nodes; /* the reader's, of each frame */
+	uint32_t *known; /* by the reader's number; 0: not met yet, and when stacks are thinned */
+	size_t n_known;
+};
+
+/* Adds a record; path may be NULL. -ENOSPC: it is new and there is no room; -ENOMEM; -EINVAL: a kind that is not kept
  * here, or numbers of frames that cannot be. Nothing was added then. */
-int stacks_add(struct stacks *stacks, const struct record *record);
+int stacks_add(struct stacks *stacks, const struct record *record, const struct stack_path *path);
 /* Adds a sample to the "other" row of its event, end and process; of its workload, if there are too
  * many of these, or of all. Losses accordingly. -ENOMEM: not even that. */
 int stacks_add_other(struct stacks *stacks, const struct record *record);

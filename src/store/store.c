@@ -262,7 +262,7 @@ static int add_flows(struct store *store, const struct record *record)
 
 static int add_samples(struct store *store, const struct record *record)
 {
-	int r = stacks_add(store->running_stacks, record), other;
+	int r = stacks_add(store->running_stacks, record, NULL), other;
 
 	if (r == -ENOSPC) {
 		store->stacks_full++;

@@ -21,7 +21,7 @@ struct sums {
 	uint64_t count, value, lost;
 };
 
-static void add_record(void *userdata, const struct record *record)
+static void add_record(void *userdata, const struct record *record, const struct stack_path *path)
 {
 	const struct sample *s = &record->sample;
 	struct sums *sums = userdata;

@@ -5,7 +5,7 @@
 #include "base/cleanup.h"
 #include "fixture.h"
 #include "samples.h"
-#include "store/segment.h"
+#include "store/merge.h"
 #include "store/stack-segment.h"
 #include "store/stacks.h"
 
@@ -25,10 +25,10 @@ static struct stacks *random_stacks(unsigned n, struct sample_sums *sums)
 	assert_int_equal(stacks_new((size_t)64 << 20, false, &stacks), 0);
 	for (unsigned i = 0; i < n; i++) {
 		random_sample(i, &seed, &record);
-		assert_int_equal(stacks_add(stacks, &record), 0);
+		assert_int_equal(stacks_add(stacks, &record, NULL), 0);
 		sample_sums_add(sums, &record);
 		random_loss(i, &seed, &record);
-		assert_int_equal(stacks_add(stacks, &record), 0);
+		assert_int_equal(stacks_add(stacks, &record, NULL), 0);
 		sample_sums_add(sums, &record);
 	}
 	return stacks;
@@ -44,24 +44,36 @@ static struct bytes encode(const struct stacks *stacks)
 	return bytes;
 }
 
+static void add_to_sums(void *userdata, const struct record *record)
+{
+	sample_sums_add(userdata, record);
+}
+
 struct decoded {
 	struct sample_sums sums;
 	struct stacks *again;
 	unsigned samples;
 };
 
-static void on_record(void *userdata, const struct record *record)
+static void compare_record(void *userdata, const struct record *record)
 {
 	struct decoded *d = userdata;
 	struct record expected;
 
-	sample_sums_add(&d->sums, record);
-	assert_int_equal(stacks_add(d->again, record), 0);
 	if (record->kind != RECORD_SAMPLE)
 		return;
 	d->samples++;
 	make_sample((unsigned)record->sample.tid - 1, &expected);
 	assert_same_sample(&record->sample, &expected.sample);
+}
+
+static void on_record(void *userdata, const struct record *record, const struct stack_path *path)
+{
+	struct decoded *d = userdata;
+
+	sample_sums_add(&d->sums, record);
+	assert_int_equal(stacks_add(d->again, record, path), 0);
+	compare_record(d, record);
 }
 
 static void test_round_trip(void **state)
@@ -76,6 +88,9 @@ static void test_round_trip(void **state)
 	assert_int_equal(d.samples, KEYS);
 	assert_sample_sums_equal(&d.sums, &sums);
 	second = encode(d.again);
+	d.samples = 0; /* what was added by path is what it was */
+	stacks_each(d.again, compare_record, &d);
+	assert_int_equal(d.samples, KEYS);
 	assert_int_equal(pool_size(d.again->nodes), pool_size(stacks->nodes));
 	assert_in_range(second.size, first.size - first.size / 10, first.size + first.size / 10);
 	free(first.data);
@@ -84,7 +99,37 @@ static void test_round_trip(void **state)
 	stacks_free(stacks);
 }
 
-static void count(void *userdata, const struct record *record)
+static void compare_kept(void *userdata, const struct record *record)
+{
+	if (record->kind == RECORD_SAMPLE && !record->sample.other)
+		compare_record(userdata, record);
+}
+
+/* A merge that thins in the middle of a segment still knows which stack is which. */
+static void test_thinned_while_read(void **state)
+{
+	struct sample_sums sums = {}, merged = {};
+	struct stacks *stacks = random_stacks(KEYS, &sums);
+	struct bytes bytes = encode(stacks);
+	struct segment segment = { .data = bytes.data, .size = bytes.size };
+	struct decoded d = {};
+	struct merge merge;
+
+	assert_int_equal(merge_init(&merge, SEGMENT_SAMPLES, 5000, false), 0);
+	assert_int_equal(merge_segment(&merge, &segment), 0);
+	assert_int_equal(merge_segment(&merge, &segment), 0);
+	assert_false(merge.exact);
+	stacks_each(merge.stacks, compare_kept, &d);
+	assert_in_range(d.samples, 50, KEYS / 2);
+	stacks_each(merge.stacks, add_to_sums, &merged);
+	stacks_each(stacks, add_to_sums, &sums); /* twice each */
+	assert_sample_sums_equal(&merged, &sums);
+	merge_done(&merge);
+	free(bytes.data);
+	stacks_free(stacks);
+}
+
+static void count(void *userdata, const struct record *record, const struct stack_path *path)
 {
 	++*(unsigned *)userdata;
 }
@@ -132,7 +177,7 @@ static void test_size(void **state)
 			frames[i].address = 0x400000 + (uint64_t)i * 4096 + branch * 70000;
 		}
 		record.sample = (struct sample){ .n = 64, .frames = frames, .count = 1 };
-		assert_int_equal(stacks_add(stacks, &record), 0);
+		assert_int_equal(stacks_add(stacks, &record, NULL), 0);
 	}
 	nodes = pool_size(stacks->nodes);
 	assert_true(nodes > 10000);
@@ -145,7 +190,7 @@ static void test_size(void **state)
 	stacks_free(stacks);
 }
 
-static void check(void *userdata, const struct record *record)
+static void check(void *userdata, const struct record *record, const struct stack_path *path)
 {
 	const struct sample *s = &record->sample;
 
@@ -238,8 +283,11 @@ static void test_limits(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_round_trip), cmocka_unit_test(test_others_and_nothing),
-		cmocka_unit_test(test_size),	   cmocka_unit_test(test_mutated),
+		cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_thinned_while_read),
+		cmocka_unit_test(test_others_and_nothing),
+		cmocka_unit_test(test_size),
+		cmocka_unit_test(test_mutated),
 		cmocka_unit_test(test_limits),
 	};
 

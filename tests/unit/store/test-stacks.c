@@ -21,7 +21,7 @@ static struct stacks *new_stacks(size_t max_bytes, bool folded)
 /* Adds as the store does. True: it found a row of its own. */
 static bool add(struct stacks *stacks, const struct record *record, struct sample_sums *sums)
 {
-	int r = stacks_add(stacks, record);
+	int r = stacks_add(stacks, record, NULL);
 
 	sample_sums_add(sums, record);
 	if (r == -ENOSPC)
@@ -185,7 +185,7 @@ static void test_too_many_processes(void **state)
 		make_sample(n, &record);
 		record.sample.process.pid = (pid_t)n;
 		record.sample.process.start_ns = n;
-		if (stacks_add(stacks, &record) == -ENOSPC)
+		if (stacks_add(stacks, &record, NULL) == -ENOSPC)
 			assert_int_equal(stacks_add_other(stacks, &record), 0);
 		assert_true(stacks_bytes(stacks) <= 2 * MIB);
 	}
@@ -207,7 +207,7 @@ static void test_too_many_losses(void **state)
 	for (unsigned n = 0; n < 3 * STACKS_LOSSES_MAX; n++) {
 		record = (struct record){ .kind = RECORD_SAMPLE_LOSS,
 					  .loss = { .cpu = (int32_t)n, .lost = 2 } };
-		if (stacks_add(stacks, &record) == -ENOSPC)
+		if (stacks_add(stacks, &record, NULL) == -ENOSPC)
 			assert_int_equal(stacks_add_other(stacks, &record), 0);
 	}
 	HASHMAP_FOREACH(stacks->losses, pos, key, lost)
@@ -267,14 +267,14 @@ static void test_refuses_what_cannot_be(void **state)
 	struct stacks *stacks = new_stacks(MIB, false);
 	struct record record = { .kind = RECORD_FLOW };
 
-	assert_int_equal(stacks_add(stacks, &record), -EINVAL);
+	assert_int_equal(stacks_add(stacks, &record, NULL), -EINVAL);
 	make_sample(499, &record);
 	assert_int_equal(record.sample.n, SAMPLE_FRAMES_MAX);
 	record.sample.n++;
-	assert_int_equal(stacks_add(stacks, &record), -EINVAL);
+	assert_int_equal(stacks_add(stacks, &record, NULL), -EINVAL);
 	make_sample(30, &record);
 	record.sample.n_kernel = record.sample.n + 1;
-	assert_int_equal(stacks_add(stacks, &record), -EINVAL);
+	assert_int_equal(stacks_add(stacks, &record, NULL), -EINVAL);
 	assert_true(stacks_is_empty(stacks));
 	stacks_free(stacks);
 }
