@@ -80,7 +80,7 @@ static __always_inline const void *registers_at_entry(struct task_struct *task)
 static __always_inline __u8 user_stack(struct unwind_scratch *scratch, struct task_struct *task,
 				       struct bpf_perf_event_data *ctx)
 {
-	struct unwind_state *state = &scratch->state;
+	struct unwind_frame *state = &scratch->state;
 	struct wire_sample *sample = &scratch->sample;
 	struct registers_saved *saved = &scratch->saved;
 

@@ -67,7 +67,7 @@ struct {
 		});
 } unwind_slabs SEC(".maps");
 
-struct unwind_state {
+struct unwind_frame {
 	struct registers now;
 	__u64 cfa;
 	__u64 pc; /* the address that belongs to the frame: ip, or in the call before it */
@@ -84,7 +84,7 @@ struct unwind_state {
 };
 
 struct unwind_scratch {
-	struct unwind_state state;
+	struct unwind_frame state;
 	struct registers_saved saved;
 	struct registers_signal signal;
 	struct wire_sample sample;
@@ -112,7 +112,7 @@ static __always_inline int unwind_is_in(const struct wire_mapping *m, __u64 pc)
 }
 
 /* Puts the mapping of state->pc into state->mapping. False: there is none. */
-static __always_inline int unwind_find_mapping(struct unwind_state *state)
+static __always_inline int unwind_find_mapping(struct unwind_frame *state)
 {
 	volatile __u32 *low = &state->low, *high = &state->high;
 	struct wire_mapping *m;
@@ -140,7 +140,7 @@ static __always_inline int unwind_find_mapping(struct unwind_state *state)
 }
 
 /* The last row that begins at or before the address. False: there is none. */
-static __always_inline int unwind_find_row(struct unwind_state *state, const struct wire_slab *slab,
+static __always_inline int unwind_find_row(struct unwind_frame *state, const struct wire_slab *slab,
 					   const struct wire_unwind_page *page, __u32 *ret_rule)
 {
 	volatile __u32 *low = &state->low, *high = &state->high;
@@ -172,7 +172,7 @@ static __always_inline __u32 unwind_count_bits(__u32 v) /* of 16 */
 }
 
 /* What pushes or pops since the row began have moved. */
-static __always_inline __s32 unwind_steps(const struct unwind_state *state)
+static __always_inline __s32 unwind_steps(const struct unwind_frame *state)
 {
 	__u32 bytes = ((state->pc - state->mapping.bias) & 0xffff) - state->row;
 	__u32 steps = state->rule.steps & ~WIRE_STEP_POP;
@@ -185,7 +185,7 @@ static __always_inline __s32 unwind_steps(const struct unwind_state *state)
 }
 
 /* Puts the rule for state->pc into state->rule. False: none. */
-static __always_inline int unwind_find_rule(struct unwind_state *state)
+static __always_inline int unwind_find_rule(struct unwind_frame *state)
 {
 	__u32 index = state->mapping.pages +
 		      (__u32)((state->pc - state->mapping.bias) >> WIRE_UNWIND_PAGE_BITS);
@@ -220,7 +220,7 @@ static __always_inline int unwind_read(__u64 address, __u64 *ret)
 }
 
 /* 0, or the end of the stack + 1. */
-static __always_inline int unwind_cfa(struct unwind_state *state)
+static __always_inline int unwind_cfa(struct unwind_frame *state)
 {
 	const struct wire_unwind_rule *rule = &state->rule;
 	__u64 base;
@@ -258,7 +258,7 @@ static __always_inline int unwind_cfa(struct unwind_state *state)
 	return 0;
 }
 
-static __always_inline int unwind_saved_fp(struct unwind_state *state)
+static __always_inline int unwind_saved_fp(struct unwind_frame *state)
 {
 	switch (state->rule.fp) {
 	case WIRE_SAVED_CFA:
@@ -272,7 +272,7 @@ static __always_inline int unwind_saved_fp(struct unwind_state *state)
 }
 
 /* By the rule, from a frame to its caller's. 0, or the end of the stack + 1. */
-static __always_inline int unwind_by_rule(struct unwind_state *state)
+static __always_inline int unwind_by_rule(struct unwind_frame *state)
 {
 	__u64 ip;
 	int r;
@@ -305,7 +305,7 @@ static __always_inline int unwind_by_rule(struct unwind_state *state)
 /* By the frame pointer: its own caller's, and the return address above. */
 static __always_inline int unwind_by_frame_pointer(struct unwind_scratch *scratch)
 {
-	struct unwind_state *state = &scratch->state;
+	struct unwind_frame *state = &scratch->state;
 	__u64 pair[2];
 
 	scratch->sample.flags |= WIRE_SAMPLE_FRAME_POINTERS;
@@ -338,7 +338,7 @@ static __always_inline int unwind_signal(struct unwind_scratch *scratch)
 
 static __always_inline void unwind_add_frame(struct unwind_scratch *scratch)
 {
-	struct unwind_state *state = &scratch->state;
+	struct unwind_frame *state = &scratch->state;
 	struct wire_sample *sample = &scratch->sample;
 	__u32 n = sample->kernel_frames + sample->user_frames;
 	__u64 frame = state->pc;
@@ -357,7 +357,7 @@ static __always_inline void unwind_add_frame(struct unwind_scratch *scratch)
 __noinline int unwind_step(__u32 n)
 {
 	struct unwind_scratch *scratch = unwind_scratch_get();
-	struct unwind_state *state;
+	struct unwind_frame *state;
 	int known, r;
 
 	if (!scratch)
@@ -386,7 +386,7 @@ __noinline int unwind_step(__u32 n)
 }
 
 /* From the registers in state to the root. Returns why it ended (enum wire_stack_end). */
-static __always_inline __u8 unwind_user(__u32 tgid, struct unwind_state *state, __u64 mm)
+static __always_inline __u8 unwind_user(__u32 tgid, struct unwind_frame *state, __u64 mm)
 {
 	struct wire_profiled *process = bpf_map_lookup_elem(&profiled, &tgid);
 	int r;

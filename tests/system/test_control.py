@@ -155,7 +155,8 @@ def test_varlinkctl(observed, varlinkctl):
         return run(*command, *argv)
 
     interfaces = call("list-interfaces", address).split()
-    assert interfaces == ["io.ebpfobs.Daemon", "io.ebpfobs.Flows", "org.varlink.service"]
+    assert interfaces == ["io.ebpfobs.Daemon", "io.ebpfobs.Flows", "io.ebpfobs.Profile",
+                          "org.varlink.service"]
     for interface in interfaces:
         text = call("introspect", address, interface)
         path = os.path.join(observed.directory, "idl")
