@@ -8,6 +8,9 @@
  *   AArch64  without depth the return address is in the link register, else at SP; the caller's frame
  *            pointer is in the word below SP, and the frame pointer points there
  *
+ * Assembly may push something else first. Of 5,896 functions of an HTTP server (Go 1.26) 8 do: sigtramp
+ * has the frame pointer there all the same, and the others call nothing that changes stacks later.
+ *
  * Stacks begin in functions with GO_TOP_FRAME (goexit, mstart, rt0_go), and in the entry point. The
  * runtime says so of sigtramp, too, but the kernel called that one, and a signal frame is above.
  *

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The input is Go's table of functions, in memory that ends where it does. */
+/* The input is Go's table of functions, in memory that ends where it does; and it becomes unwind rules. */
 #include <assert.h>
+#include <elf.h>
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "binary/go-pclntab.h"
+#include "binary/unwind-go.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -23,6 +25,35 @@ static void read_depths(const struct go_pclntab *table, size_t i, size_t size)
 		runs++;
 	}
 	assert(2 * runs <= size);
+}
+
+struct told {
+	const struct unwind_go *go;
+	uint64_t next;
+};
+
+static int on_row(void *userdata, uint64_t address, const struct wire_unwind_rule *rule)
+{
+	struct told *told = userdata;
+
+	assert(address >= told->next && address >= told->go->begin && address < told->go->end);
+	assert(rule->cfa_offset >= 0 && rule->cfa_offset <= CFI_OFFSET_MAX && rule->steps == 0);
+	told->next = address + 1;
+	return 0;
+}
+
+static void walk(const struct go_pclntab *table, uint16_t machine)
+{
+	const struct elf_file elf = { .machine = machine, .entry = table->text + 64 };
+	struct unwind_go go = {
+		.elf = &elf,
+		.program.table = *table,
+		.begin = table->text + go_pclntab_start(table, 0),
+		.end = table->text + go_pclntab_end(table, table->n - 1),
+	};
+
+	if (go.begin < go.end)
+		unwind_go_walk(&go, on_row, &(struct told){ .go = &go });
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -44,6 +75,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (i < 16) /* each function may have all of the table as its depths */
 			read_depths(&table, i, size);
 		assert(!name || strlen(name) <= size);
+	}
+	if (r == 0) {
+		walk(&table, EM_X86_64);
+		walk(&table, EM_AARCH64);
 	}
 	free(copy);
 	return 0;

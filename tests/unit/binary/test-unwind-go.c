@@ -17,6 +17,7 @@
 
 #include "base/util.h"
 #include "binary/array.h"
+#include "binary/load.h"
 #include "binary/unwind-go.h"
 #include "binary/unwind-table.h"
 #include "tests/unit/binary/go.h"
@@ -242,11 +243,83 @@ static void test_programs(void **state)
 	}
 }
 
+static size_t find_function(const struct go_pclntab *table, const char *name)
+{
+	for (size_t i = 0; i < table->n; i++)
+		if (streq(go_pclntab_name(table, i), name))
+			return i;
+	fail_msg("no %s", name);
+	return 0;
+}
+
+/* Where the struct _func of function i has the offset of its name, behind the entry. */
+static uint8_t *name_field(const struct unwind_go *go, size_t i)
+{
+	uint8_t *functions = go->program.bytes + go->program.table.functions;
+
+	return functions + load_u32(functions + (2 * i + 1) * 4) + 4;
+}
+
+static struct wire_unwind_rule walked_rule(const struct unwind_go *go, uint64_t address)
+{
+	struct wire_unwind_rule rule = {};
+	struct array rows = {};
+	const struct row *row;
+
+	assert_int_equal(unwind_go_walk(go, keep_row, &rows), 0);
+	row = rows.data;
+	for (uint32_t i = 0; i < rows.n && row[i].address <= address; i++)
+		rule = row[i].rule;
+	array_done(&rows);
+	return rule;
+}
+
+/* Functions that change stacks without a frame go by their names: morestack is one, and gets them. */
+static void test_frameless(void **state)
+{
+	static const struct {
+		const char *name;
+		struct wire_unwind_rule rule;
+	} cases[] = {
+		{ "runtime.morestack", {} },
+		{ "runtime.systemstack",
+		  { WIRE_CFA_FP_SWITCH, WIRE_SAVED_CFA, WIRE_SAVED_CFA, 0, 16, 0, -16, -8, 0 } },
+		{ "runtime.asmcgocall",
+		  { WIRE_CFA_FP_SWITCH, WIRE_SAVED_CFA, WIRE_SAVED_CFA, 0, 16, 0, -16, -8, 0 } },
+		{ "runtime.mcall", { .cfa = WIRE_CFA_SP, .ra = WIRE_SAVED_UNDEFINED } },
+	};
+	_cleanup_elf_ struct elf_file *elf = NULL;
+	_cleanup_close_ int fd = -EBADF;
+	const struct go_pclntab *table;
+	struct unwind_go go;
+	size_t morestack;
+
+	if (!have_go())
+		skip();
+	tree_write(*state, "main.go", program);
+	go_build(*state, "GOARCH=amd64", "", "p");
+	elf = open_elf(*state, "p", &fd);
+	assert_int_equal(unwind_go_open(elf, &go), 0);
+	table = &go.program.table;
+	assert_ptr_equal(table->data, go.program.bytes);
+	morestack = find_function(table, "runtime.morestack");
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		size_t other = find_function(table, cases[i].name);
+		struct wire_unwind_rule rule;
+
+		memcpy(name_field(&go, morestack), name_field(&go, other), 4);
+		rule = walked_rule(&go, table->text + go_pclntab_start(table, morestack) + 9);
+		assert_memory_equal(&rule, &cases[i].rule, sizeof(rule));
+	}
+	unwind_go_done(&go);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_depths, tree_setup, tree_teardown),
 		cmocka_unit_test_setup_teardown(test_programs, tree_setup, tree_teardown),
+		cmocka_unit_test_setup_teardown(test_frameless, tree_setup, tree_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
