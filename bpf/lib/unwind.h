@@ -219,6 +219,16 @@ static __always_inline int unwind_read(__u64 address, __u64 *ret)
 	return bpf_probe_read_user(ret, sizeof(*ret), (const void *)address);
 }
 
+/* Another register than those that are followed. False: what it held is not known. */
+static __always_inline int unwind_register(const struct unwind_frame *state, __u32 dwarf,
+					   __u64 *ret)
+{
+	if (!state->innermost && !(state->second && register_is_scratch(dwarf)))
+		return 0;
+	*ret = state->innermost_registers[dwarf & (REGISTERS_DWARF - 1)];
+	return 1;
+}
+
 /* 0, or the end of the stack + 1. */
 static __always_inline int unwind_cfa(struct unwind_frame *state)
 {
@@ -241,15 +251,19 @@ static __always_inline int unwind_cfa(struct unwind_frame *state)
 		base = state->now.fp;
 		break;
 	case WIRE_CFA_REGISTER:
-		if (!state->innermost &&
-		    !(state->second && register_is_scratch(rule->deref_offset)))
+		if (!unwind_register(state, rule->deref_offset, &base))
 			return WIRE_END_NO_RULE + 1;
-		base = state->innermost_registers[rule->deref_offset & (REGISTERS_DWARF - 1)];
+		break;
+	case WIRE_CFA_SP_INDEX_DEREF:
+		if (!unwind_register(state, rule->index, &base))
+			return WIRE_END_NO_RULE + 1;
+		base = state->now.sp + 8 * base;
 		break;
 	default:
 		return WIRE_END_NO_RULE + 1;
 	}
-	if (rule->cfa == WIRE_CFA_SP_DEREF || rule->cfa == WIRE_CFA_FP_DEREF)
+	if (rule->cfa == WIRE_CFA_SP_DEREF || rule->cfa == WIRE_CFA_FP_DEREF ||
+	    rule->cfa == WIRE_CFA_SP_INDEX_DEREF)
 		if (unwind_read(base + rule->deref_offset, &base) < 0)
 			return WIRE_END_UNREADABLE + 1;
 	state->cfa = base + rule->cfa_offset + unwind_steps(state);

@@ -35,6 +35,9 @@ enum wire_cfa {
 	/* As WIRE_CFA_FP, in code that changes stacks: the caller's frame may be anywhere, and a frame
 	 * pointer of 0 means that it was left behind for good, so that this is the root. */
 	WIRE_CFA_FP_SWITCH,
+	/* *(stack pointer + 8 * register (DWARF number in index) + deref_offset) + cfa_offset: below an array
+	 * on the stack whose length the register holds. In the same frames as WIRE_CFA_REGISTER. */
+	WIRE_CFA_SP_INDEX_DEREF,
 };
 
 /* Where a register of the caller is. */
@@ -56,7 +59,7 @@ struct wire_unwind_rule {
 	__u8 cfa; /* enum wire_cfa */
 	__u8 fp; /* enum wire_saved: frame pointer */
 	__u8 ra; /* enum wire_saved: return address */
-	__u8 unused;
+	__u8 index; /* register of WIRE_CFA_SP_INDEX_DEREF; else 0 */
 	__s32 cfa_offset;
 	__s16 deref_offset;
 	__s16 fp_offset;

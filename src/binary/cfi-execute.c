@@ -166,7 +166,11 @@ static void define_cfa(struct run *run, uint8_t op, struct cursor *c)
 		 __builtin_mul_overflow(cursor_sleb(c), run->cie->data_align, &s->cfa_offset))
 		c->failed = true;
 	s->cfa_set = true;
-	s->cfa = (struct cfi_expression){ CFI_FORM_REGISTER, s->cfa_reg, 0, s->cfa_offset };
+	s->cfa = (struct cfi_expression){
+		.form = CFI_FORM_REGISTER,
+		.reg = s->cfa_reg,
+		.offset = s->cfa_offset,
+	};
 }
 
 static void define_cfa_expression(struct run *run, struct cursor *c)

@@ -26,10 +26,13 @@ struct cfi_expression {
 		CFI_FORM_REGISTER, /* reg + offset */
 		CFI_FORM_DEREF, /* *(reg + inner) + offset */
 		CFI_FORM_PLT, /* reg + offset + ((pc & 15) >= inner ? 8 : 0) */
+		CFI_FORM_INDEX, /* reg + 8 * index + offset */
+		CFI_FORM_INDEX_DEREF, /* *(reg + 8 * index + inner) + offset */
 	} form;
 	uint64_t reg;
 	int64_t inner;
 	int64_t offset;
+	uint64_t index; /* register */
 };
 
 /* Where a register of the caller is. */

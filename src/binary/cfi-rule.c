@@ -20,12 +20,14 @@ enum dwarf_operation {
 	DW_OP_consts = 0x11,
 	DW_OP_and = 0x1a,
 	DW_OP_minus = 0x1c,
+	DW_OP_mul = 0x1e,
 	DW_OP_plus = 0x22,
 	DW_OP_plus_uconst = 0x23,
 	DW_OP_shl = 0x24,
 	DW_OP_ge = 0x2a,
 	DW_OP_lit0 = 0x30,
 	DW_OP_lit3 = 0x33,
+	DW_OP_lit8 = 0x38,
 	DW_OP_lit15 = 0x3f,
 	DW_OP_lit31 = 0x4f,
 	DW_OP_breg0 = 0x70,
@@ -116,15 +118,29 @@ static bool read_plt(struct cursor *c, uint8_t pc, struct cfi_expression *e)
 	return true;
 }
 
+/* 8 * a register, added: libcrypto's bn_mul_mont() has an array of that length on its stack. */
+static bool read_index(struct cursor *c, const struct cfi_machine *machine,
+		       struct cfi_expression *e)
+{
+	uint8_t reg = cursor_u8(c) - DW_OP_breg0;
+
+	if (e->form != CFI_FORM_REGISTER || reg >= machine->pc || cursor_sleb(c) != 0 ||
+	    cursor_u8(c) != DW_OP_lit8 || cursor_u8(c) != DW_OP_mul || cursor_u8(c) != DW_OP_plus)
+		return false;
+	e->form = CFI_FORM_INDEX;
+	e->index = reg;
+	return true;
+}
+
 /* One operation on the value so far. */
 static bool apply(struct cursor *c, uint8_t op, struct cfi_expression *e)
 {
 	int64_t n;
 
 	if (op == DW_OP_deref) {
-		if (e->form != CFI_FORM_REGISTER)
+		if (e->form != CFI_FORM_REGISTER && e->form != CFI_FORM_INDEX)
 			return false;
-		e->form = CFI_FORM_DEREF;
+		e->form = e->form == CFI_FORM_INDEX ? CFI_FORM_INDEX_DEREF : CFI_FORM_DEREF;
 		e->inner = e->offset;
 		e->offset = 0;
 		return true;
@@ -150,8 +166,12 @@ struct cfi_expression cfi_read_expression(const struct cfi_machine *machine, str
 	while (cursor_left(&c) > 0) {
 		if (*c.p == DW_OP_breg0 + machine->pc)
 			return read_plt(&c, machine->pc, &e) ? e : other;
-		if (!apply(&c, cursor_u8(&c), &e))
+		if (*c.p >= DW_OP_breg0 && *c.p <= DW_OP_breg31) {
+			if (!read_index(&c, machine, &e))
+				return other;
+		} else if (!apply(&c, cursor_u8(&c), &e)) {
 			return other;
+		}
 	}
 	return c.failed ? other : e;
 }
@@ -184,6 +204,11 @@ static bool set_cfa(const struct cfi_machine *m, const struct cfi_state *s,
 	case CFI_FORM_PLT:
 		rule->cfa = WIRE_CFA_PLT;
 		return sp && m->pushes_return;
+	case CFI_FORM_INDEX_DEREF:
+		rule->cfa = WIRE_CFA_SP_INDEX_DEREF;
+		rule->index = (uint8_t)e->index;
+		return sp;
+	case CFI_FORM_INDEX:
 	case CFI_FORM_OTHER:
 		break;
 	}

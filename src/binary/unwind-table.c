@@ -25,8 +25,9 @@ static bool rule_is_good(uint16_t machine, const struct wire_unwind_rule *rule)
 {
 	bool x86_64 = machine == EM_X86_64;
 
-	if (rule->cfa > WIRE_CFA_FP_SWITCH || rule->fp > WIRE_SAVED_UNDEFINED ||
-	    rule->ra > WIRE_SAVED_UNDEFINED || rule->unused != 0 ||
+	if (rule->cfa > WIRE_CFA_SP_INDEX_DEREF || rule->fp > WIRE_SAVED_UNDEFINED ||
+	    rule->ra > WIRE_SAVED_UNDEFINED ||
+	    (rule->index != 0 && rule->cfa != WIRE_CFA_SP_INDEX_DEREF) ||
 	    rule->cfa_offset > CFI_OFFSET_MAX || rule->cfa_offset < -CFI_OFFSET_MAX)
 		return false;
 	if (rule->cfa == WIRE_CFA_UNKNOWN || rule->cfa == WIRE_CFA_SIGNAL)

@@ -22,7 +22,7 @@
 #include "bpf/wire/unwind.h"
 
 #define UNWIND_MAGIC "ebpfunw"
-#define UNWIND_VERSION 2 /* of the form and of what the rules mean: what is older is built anew */
+#define UNWIND_VERSION 3 /* of the form and of what the rules mean: what is older is built anew */
 
 #define UNWIND_RULES_MAX 65535 /* of a table; libLLVM has 2,200 */
 #define UNWIND_PAGES_MAX 65536 /* 4 GiB of text; the medium code model ends at 2 */

@@ -39,6 +39,7 @@ PROGRAMS = {
     "chacha20": ("/usr/bin/openssl", openssl("chacha20-poly1305", "-evp")),
     "rsa": ("/usr/bin/openssl", openssl("rsa2048")),
     "ecdsa": ("/usr/bin/openssl", openssl("ecdsap256")),
+    "montgomery": ("/usr/bin/openssl", openssl("dsa1024")),
 }
 
 

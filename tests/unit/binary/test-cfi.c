@@ -56,6 +56,9 @@ static void say_cfa(struct text *t, const struct wire_unwind_rule *rule)
 	case WIRE_CFA_PLT:
 		say(t, "plt %d sp%+d", inner, outer);
 		break;
+	case WIRE_CFA_SP_INDEX_DEREF:
+		say(t, "*(sp+8*r%d%+d)%+d", rule->index, inner, outer);
+		break;
 	case WIRE_CFA_REGISTER:
 		say(t, "r%d%+d", inner, outer);
 		break;
@@ -238,6 +241,25 @@ static void test_plt(void **state)
 	check_x86_64(BYTES(0x0f, 12, 0x77, 8, 0x80, 0, 0x3f, 0x1a, 0x3b, 0x2a, 0x33, 0x24, 0x22,
 			   0x96),
 		     "1000 unknown\n" END);
+}
+
+static void test_indexed_stack(void **state)
+{
+	/* *(rsp + 8 * r9 + 8) + 8: libcrypto's bn_mul_mont() */
+	check_x86_64(BYTES(0x0f, 10, 0x77, 8, 0x79, 0, 0x38, 0x1e, 0x22, 0x06, 0x23, 8),
+		     "1000 *(sp+8*r9+8)+8 same c-8\n" END);
+	/* not quite: without the dereference, twice, times 7, an offset to the index, another base */
+	check_x86_64(BYTES(0x0f, 7, 0x77, 8, 0x79, 0, 0x38, 0x1e, 0x22), "1000 unknown\n" END);
+	check_x86_64(BYTES(0x0f, 13, 0x77, 8, 0x79, 0, 0x38, 0x1e, 0x22, 0x79, 0, 0x38, 0x1e, 0x22,
+			   0x06),
+		     "1000 unknown\n" END);
+	check_x86_64(BYTES(0x0f, 8, 0x77, 8, 0x79, 0, 0x37, 0x1e, 0x22, 0x06),
+		     "1000 unknown\n" END);
+	check_x86_64(BYTES(0x0f, 8, 0x77, 8, 0x79, 1, 0x38, 0x1e, 0x22, 0x06),
+		     "1000 unknown\n" END);
+	check_x86_64(BYTES(0x0f, 8, 0x76, 8, 0x79, 0, 0x38, 0x1e, 0x22, 0x06),
+		     "1000 unknown\n" END);
+	check_x86_64(BYTES(0x0f, 4, 0x77, 8, 0x79, 0), "1000 unknown\n" END);
 }
 
 static void test_realigned_stack(void **state)
@@ -601,6 +623,7 @@ int main(void)
 		cmocka_unit_test(test_states),
 		cmocka_unit_test(test_no_operation),
 		cmocka_unit_test(test_plt),
+		cmocka_unit_test(test_indexed_stack),
 		cmocka_unit_test(test_realigned_stack),
 		cmocka_unit_test(test_unknown),
 		cmocka_unit_test(test_root),

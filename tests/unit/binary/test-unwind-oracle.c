@@ -94,6 +94,8 @@ static uint64_t rule_cfa(const struct wire_unwind_rule *rule, uint64_t pc)
 		return sp + offset + ((pc & 15) >= inner ? 8 : 0);
 	case WIRE_CFA_REGISTER:
 		return reg(pc, inner) + offset;
+	case WIRE_CFA_SP_INDEX_DEREF:
+		return memory(sp + 8 * reg(pc, rule->index) + inner) + offset;
 	case WIRE_CFA_SIGNAL:
 		return memory(sp + 160);
 	}
@@ -173,6 +175,9 @@ static uint64_t run_operations(const Dwarf_Op *ops, size_t n, uint64_t pc, uint6
 			break;
 		case DW_OP_minus:
 			top--, top[0] -= top[1];
+			break;
+		case DW_OP_mul:
+			top--, top[0] *= top[1];
 			break;
 		case DW_OP_and:
 			top--, top[0] &= top[1];

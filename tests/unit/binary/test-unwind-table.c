@@ -344,7 +344,8 @@ static void test_refused(void **state)
 	refuse(bytes, size, &header->machine, EM_RISCV);
 	refuse(bytes, size, &header->build_id_size, ELF_BUILD_ID_MAX + 1);
 	refuse(bytes, size, &rules[0].cfa, WIRE_CFA_SP);
-	refuse(bytes, size, &rules[1].cfa, WIRE_CFA_FP_SWITCH + 1);
+	refuse(bytes, size, &rules[1].cfa, WIRE_CFA_SP_INDEX_DEREF + 1);
+	refuse(bytes, size, &rules[1].index, 1);
 	refuse(bytes, size, &rules[1].fp, WIRE_SAVED_UNDEFINED + 1);
 	refuse(bytes, size, &rules[1].ra, WIRE_SAVED_UNDEFINED + 1);
 	refuse(bytes, size, &rules[1].ra, WIRE_SAVED_SAME);
