@@ -10,7 +10,8 @@
 #include <time.h>
 
 #define NOINLINE __attribute__((noinline, noclone, unused))
-#define SPIN_MS 1000 /* of the thread's CPU time: a busy machine needs 300 until the tables are there */
+#define SPIN_MS \
+	1000 /* of the thread's CPU time: a busy machine needs 300 until the tables are there */
 #define SPIN_TURNS 1000000 /* so rarely is a function called, about each millisecond */
 
 static volatile unsigned sink;
