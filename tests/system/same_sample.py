@@ -6,9 +6,10 @@ import bisect
 import os
 from collections import Counter, defaultdict
 
-from stacks import PROCESS_UNKNOWN, ROOT, Sampler
+from stacks import MAPPING_UNKNOWN, PROCESS_UNKNOWN, ROOT, Sampler
 
 MATCH_NS = 200_000  # between the kernel's two looks at the clock for one event
+BEGIN_NS = 1_000_000_000  # of a thread: ld.so maps libraries that were not there when its mappings were read
 ORACLE_ROOT = 0
 # Where stacks begin: elsewhere libdwfl ended without an error, but not at a root. It does so in
 # libcrypto's functions whose CFA is an expression (sha512_block_data_order and the like), where ours goes
@@ -69,8 +70,14 @@ class Agreement:
                 f"{100 * self.their_roots / max(self.samples, 1):.2f} %")
 
 
+def is_early(sample, first):
+    return sample.end == PROCESS_UNKNOWN or (sample.end == MAPPING_UNKNOWN and
+                                             sample.time < first.time + BEGIN_NS)
+
+
 def compare(sandbox, argv, executable, frequency=499, seconds=60):
-    """Runs a command in the sandbox and compares its samples, from the first whole one of a process on."""
+    """Runs a command in the sandbox and compares its samples, but for those that came before its mappings
+    and their tables were known."""
     with Sampler(sandbox.cgroup, seconds, frequency, "oracle") as sampler:
         sandbox.run(None, *argv, check=False)
     ours = defaultdict(list)
@@ -82,6 +89,6 @@ def compare(sandbox, argv, executable, frequency=499, seconds=60):
         at = bisect.bisect_left(known, theirs.time - MATCH_NS, key=lambda s: s.time)
         if at == len(known) or known[at].time > theirs.time + MATCH_NS:
             agreement.unmatched += 1
-        elif known[at].end != PROCESS_UNKNOWN and theirs.user and known[at].user:
+        elif theirs.user and known[at].user and not is_early(known[at], known[0]):
             agreement.add(known[at], theirs)
     return agreement

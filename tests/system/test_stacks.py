@@ -14,16 +14,14 @@ from stacks import KERNEL_THREAD, ROOT, Sampler
 
 PYTHON = """
 import json, time
-end = time.monotonic() + 4
-while time.monotonic() < end:
+while time.process_time() < 3:
     json.dumps(sorted(str(i) for i in range(1000)))
 """
 
 
 def test_python_reaches_the_root(sandbox):
     """An unmodified program: but for the first moments all stacks are whole."""
-    with Sampler(sandbox.cgroup, 5) as sampler:
-        time.sleep(0.1)
+    with Sampler(sandbox.cgroup, 60) as sampler:
         sandbox.run(None, "/usr/bin/python3", "-c", PYTHON)
     samples = [s for s in sampler.samples if s.end != KERNEL_THREAD]
     begin = min(s.time for s in samples)
@@ -104,4 +102,4 @@ def test_go_agrees_with_the_runtime(sandbox, tmp_path, options):
     agree = sum(s.user[-len(callers):] == callers for s in ours)
     print(len(later), ends, len(ours), agree)
     assert ends[ROOT] >= 0.995 * len(later)
-    assert len(ours) > 200 and agree >= 0.995 * len(ours)
+    assert len(ours) > 100 and agree >= 0.995 * len(ours)
